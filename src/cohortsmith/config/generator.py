@@ -1,0 +1,66 @@
+"""The RHVAE, its training and the chains that sample its latent space."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from cohortsmith.config.base import Config
+
+
+class NetworkConfig(Config):
+    """Multi-layer perceptrons: encoder D-hidden-d, mirrored decoder, metric network D-metric_hidden-(d, d(d-1)/2)."""
+
+    hidden: tuple[PositiveInt, ...] = (500, 500, 400)
+    metric_hidden: tuple[PositiveInt, ...] = (400,)
+
+
+class RHVAEConfig(Config):
+    """Riemannian Hamiltonian VAE (thesis 1.3; table 2.4 and section 1.5 for the published settings).
+
+    temperature T and regularization lambda in latent units; step_size is the leapfrog's eps.
+    likelihood_variance: of the Gaussian likelihood, per voxel; `learned_variance` fits it instead, starting there.
+    """
+
+    latent_dim: PositiveInt = 10
+    n_leapfrog: PositiveInt = 3
+    step_size: PositiveFloat = 1e-3
+    fixed_point_iterations: PositiveInt = 3
+    temperature: PositiveFloat = 1.5
+    regularization: PositiveFloat = 1e-2
+    sqrt_beta_zero: float = Field(0.3, gt=0, le=1)
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    likelihood_variance: PositiveFloat = 1.0
+    learned_variance: bool = False
+    network: NetworkConfig = NetworkConfig()
+
+
+class TrainingConfig(Config):
+    """Adam on the evidence lower bound.
+
+    warm_up_epochs: epochs as a plain VAE before the Hamiltonian flow is switched on (see DECISIONS.md).
+    patience: epochs without improvement of the smoothed ELBO before training stops.
+    """
+
+    learning_rate: PositiveFloat = 1e-4
+    batch_size: PositiveInt = 25
+    epochs: PositiveInt = 300
+    warm_up_epochs: int = Field(50, ge=0)
+    patience: PositiveInt = 50
+    smoothing: float = Field(0.9, ge=0, lt=1)
+    max_rollbacks: int = Field(5, ge=0)
+
+
+class SamplerConfig(Config):
+    """HMC on sqrt(det G^-1) restricted to S = {|z| <= support_radius * max |c_i|} (thesis 1.8, 1.9).
+
+    n_samples: synthetic scans per class. void_distance: a draw whose nearest centroid is farther than this
+    multiple of the largest nearest-neighbour distance among centroids counts as lying in the void.
+    """
+
+    n_samples: PositiveInt = 100
+    n_steps: PositiveInt = 200
+    n_leapfrog: PositiveInt = 15
+    step_size: PositiveFloat = 0.03
+    support_radius: PositiveFloat = 2.0
+    minimum_acceptance: float = Field(0.3, ge=0, le=1)
+    void_distance: PositiveFloat = 2.0

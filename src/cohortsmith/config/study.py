@@ -1,0 +1,65 @@
+"""Which scans a run is about, who is in them, and how they are split."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from cohortsmith.config.base import Config
+
+
+class Columns(Config):
+    """Names of the clinical columns in the study's own table; empty means the study has none."""
+
+    participant: str = "participant_id"
+    session: str = "session_id"
+    diagnosis: str = "diagnosis"
+    age: str = "age"
+    sex: str = "sex"
+    mmse: str = ""
+    site: str = ""
+    file: str = ""
+
+
+class StudyConfig(Config):
+    """One study: where its scans lie and what its labels are called.
+
+    labels: the negative (control) label first, the positive (patient) label second.
+    """
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9]+$")
+    source: Literal["phantom", "nifti", "bids", "slices", "dicom"]
+    path: str = ""
+    table: str = ""
+    labels: tuple[str, str]
+    columns: Columns = Columns()
+    external_name: str = ""
+    external_path: str = ""
+    external_table: str = ""
+    classify: bool = True
+
+
+class PhantomConfig(Config):
+    """The embedded study: sizes, grid and strength of the disease effect."""
+
+    n_subjects: PositiveInt = 100
+    n_external: int = Field(40, ge=0)
+    voxel_size: PositiveFloat = 3.0
+    effect_mean: float = 1.0
+    effect_sd: PositiveFloat = 0.6
+    control_sd: PositiveFloat = 0.5
+    seed: int = 2026
+
+
+class SplitConfig(Config):
+    """Subject-level split, stratified by diagnosis. Fractions are of the subjects; folds of one cohort."""
+
+    test_fraction: float = Field(0.2, ge=0, lt=1)
+    validation_fraction: float = Field(0.2, ge=0, lt=1)
+    minimum_per_class: PositiveInt = 5
+    seed: int = 7
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> "SplitConfig":
+        if self.test_fraction + self.validation_fraction >= 1:
+            raise ValueError("test_fraction + validation_fraction must be below 1")
+        return self

@@ -1,0 +1,25 @@
+"""Plain values that travel between the science, the pipelines, the tracker and the report."""
+
+from typing import Any, NamedTuple
+
+
+class TrackedRun(NamedTuple):
+    """One child run for the tracker: a generator's or a classifier's training.
+
+    params, metrics, tags: flat. curves: name -> one value per step. figures: file name -> PNG bytes.
+    """
+
+    name: str
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    curves: dict[str, list[float]]
+    tags: dict[str, str] = {}
+    figures: dict[str, bytes] = {}
+
+
+class Rejection(NamedTuple):
+    """A scan that was set aside: a pseudonymous key, the step that refused it, and the reason."""
+
+    key: str
+    step: str
+    reason: str
