@@ -6,12 +6,19 @@ class CohortsmithError(Exception):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, where: str = "", got: str = "", expected: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, what: str, *, where: str = "", got: str = "", expected: str = "", remedy: str = ""
+    ) -> None:
         self.what, self.where, self.got, self.expected, self.remedy = what, where, got, expected, remedy
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        parts = [("where", self.where), ("got", self.got), ("expected", self.expected), ("what to do", self.remedy)]
+        parts = [
+            ("where", self.where),
+            ("got", self.got),
+            ("expected", self.expected),
+            ("what to do", self.remedy),
+        ]
         return "\n".join([self.what, *(f"  {name}: {text}" for name, text in parts if text)])
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -19,7 +26,9 @@ class CohortsmithError(Exception):
         return (_rebuild, (type(self), self.what, self.where, self.got, self.expected, self.remedy))
 
 
-def _rebuild(kind: type[CohortsmithError], what: str, where: str, got: str, expected: str, remedy: str) -> CohortsmithError:
+def _rebuild(
+    kind: type[CohortsmithError], what: str, where: str, got: str, expected: str, remedy: str
+) -> CohortsmithError:
     return kind(what, where=where, got=got, expected=expected, remedy=remedy)
 
 

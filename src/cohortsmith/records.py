@@ -1,5 +1,7 @@
 """Plain values that travel between the science, the pipelines, the tracker and the report."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -13,8 +15,8 @@ class TrackedRun(NamedTuple):
     params: dict[str, Any]
     metrics: dict[str, float]
     curves: dict[str, list[float]]
-    tags: dict[str, str] = {}
-    figures: dict[str, bytes] = {}
+    tags: Mapping[str, str] = MappingProxyType({})
+    figures: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Rejection(NamedTuple):

@@ -8,24 +8,32 @@ from cohortsmith.config.base import Config
 
 
 class BiasFieldConfig(Config):
-    """N4 (Tustison et al. 2010). spline_spacing: mm between control points at the coarsest level."""
+    """N4 (Tustison et al. 2010), estimated on a copy of about `resolution` mm.
 
-    shrink_factor: PositiveInt = 4
+    spline_spacing: mm between control points at the coarsest level; it halves at each further level.
+    """
+
+    resolution: PositiveFloat = 4.0
     iterations: tuple[PositiveInt, ...] = (50, 50, 50, 50)
     tolerance: PositiveFloat = 1e-7
     spline_spacing: PositiveFloat = 200.0
 
 
 class RegistrationConfig(Config):
-    """Rigid then affine registration to the template by mutual information."""
+    """Rigid then affine registration to the template by mutual information.
+
+    template_resolution: mm of the template, and of the copy of the scan, that are compared.
+    smoothing_sigmas: mm. mask_dilation: mm around the brain that the metric still sees.
+    """
 
     transform: Literal["affine", "rigid"] = "affine"
-    template_resolution: PositiveFloat = 1.0
+    template_resolution: PositiveFloat = 2.0
     sampling_fraction: float = Field(0.25, gt=0, le=1)
-    iterations: tuple[int, ...] = (1000, 500, 250, 0)
-    shrink_factors: tuple[PositiveInt, ...] = (8, 4, 2, 1)
-    smoothing_sigmas: tuple[float, ...] = (3, 2, 1, 0)
-    seed: int = 345
+    iterations: tuple[int, ...] = (1000, 500, 250)
+    shrink_factors: tuple[PositiveInt, ...] = (4, 2, 1)
+    smoothing_sigmas: tuple[float, ...] = (3, 2, 1)
+    mask_dilation: float = Field(6.0, ge=0)
+    seed: PositiveInt = 345
 
 
 class PreparationConfig(Config):
@@ -34,6 +42,7 @@ class PreparationConfig(Config):
     kind: `volume` runs N4, registration, crop; `slices` takes images that are aligned already.
     resolution: mm of the cropped MNI grid (1.0 gives 169 x 208 x 179).
     downsample: integer factor of the trilinear down-sampling after the crop (2 gives 84 x 104 x 89).
+    minimum_correlation: with the template inside the brain; a scan below it is set aside.
     """
 
     kind: Literal["volume", "slices"] = "volume"

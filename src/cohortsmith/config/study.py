@@ -6,6 +6,8 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from cohortsmith.config.base import Config
 
+Stage = Literal["ingest", "prepare", "learn", "augment", "judge", "report"]
+
 
 class Columns(Config):
     """Names of the clinical columns in the study's own table; empty means the study has none."""
@@ -24,6 +26,7 @@ class StudyConfig(Config):
     """One study: where its scans lie and what its labels are called.
 
     labels: the negative (control) label first, the positive (patient) label second.
+    stages: how far the chain goes (six scans can be prepared and sampled, but not judged).
     """
 
     name: str = Field(pattern=r"^[a-zA-Z0-9]+$")
@@ -35,7 +38,7 @@ class StudyConfig(Config):
     external_name: str = ""
     external_path: str = ""
     external_table: str = ""
-    classify: bool = True
+    stages: tuple[Stage, ...] = ("ingest", "prepare", "learn", "augment", "judge", "report")
 
 
 class PhantomConfig(Config):

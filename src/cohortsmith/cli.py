@@ -1,0 +1,73 @@
+"""`kedro run` with one clear message instead of a traceback and a truthful exit code; `kedro ui` for MLflow."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.startup import bootstrap_project
+
+from cohortsmith import tracking
+from cohortsmith.errors import CohortsmithError
+from cohortsmith.hooks import TrackRuns
+
+KILLED_BY_SIGNAL = 128
+
+
+@click.group(name="cohortsmith")
+def cli() -> None:
+    """Enlarge a small cohort of brain MRI, and prove whether it helps."""
+
+
+def _run(**options: Any) -> None:
+    """Run the chain; errors the user can mend are one message, exit code 2 when nothing was started."""
+    os.chdir(_project_root())  # relative paths of the configuration are relative to the project
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        kedro_run.callback(**options)  # type: ignore[misc]
+    except CohortsmithError as error:
+        _leave(str(error), error.exit_code, "FAILED")
+    except KeyboardInterrupt:
+        _leave(
+            "interrupted: the same command goes on where it stopped",
+            KILLED_BY_SIGNAL + signal.SIGINT,
+            "KILLED",
+        )
+    except SystemExit as stop:
+        TrackRuns.end_active("KILLED")
+        sys.exit(stop.code)
+
+
+cli.add_command(click.Command("run", params=kedro_run.params, callback=_run, help="Run the chain."))
+
+
+@cli.command()
+@click.option("--port", default=5000, show_default=True, help="Port on 127.0.0.1.")
+def ui(port: int) -> None:
+    """Open the MLflow UI on this machine's results."""
+    command, environment = tracking.ui_command(_project_root() / "mlruns" / "mlflow.db", port)
+    os.execvpe(command[0], command, {**os.environ, **environment})
+
+
+def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(KILLED_BY_SIGNAL + signum)
+
+
+def _leave(message: str, code: int, status: str) -> NoReturn:
+    TrackRuns.end_active(status)
+    click.secho(f"\n{message}", fg="red" if sys.stderr.isatty() else None, err=True)
+    sys.exit(code)
+
+
+def _project_root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+def main() -> None:
+    """Enter from `python -m cohortsmith`."""
+    bootstrap_project(_project_root())
+    cli()

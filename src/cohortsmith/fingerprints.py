@@ -1,0 +1,37 @@
+"""What a result was made from, as one short hash: equal hashes mean that it need not be made again."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from cohortsmith import __version__
+
+LENGTH = 16
+
+
+def fingerprint(*parts: Any) -> str:
+    """Hash plain values and configuration blocks together with the version of the code."""
+    text = json.dumps([__version__, *parts], sort_keys=True, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()[:LENGTH]
+
+
+def file_fingerprint(path: str | Path) -> str:
+    """Hash a file's content; its name and date do not count."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:LENGTH]
+
+
+def tree_fingerprint(path: str | Path) -> str:
+    """Hash a file, or every file of a folder in the order of their names."""
+    path = Path(path)
+    files = sorted(child for child in path.rglob("*") if child.is_file()) if path.is_dir() else [path]
+    return fingerprint([file_fingerprint(file) for file in files])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,0 +1,21 @@
+"""Intensities of a T1w scan, which have no unit."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def min_max(data: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map (x - min) / (max - min), onto [0, 1] (Chadebec et al. 2022, section 1.5); a constant image gives zeros."""
+    low, high = float(data.min()), float(data.max())
+    return (data - np.float32(low)) / np.float32(high - low) if high > low else np.zeros_like(data)
+
+
+def winsorise(data: NDArray[np.float32], low: float = 0.005, high: float = 0.995) -> NDArray[np.float32]:
+    """Clip at two quantiles, so that a few bright vessels do not fill the joint histogram (ANTs' defaults)."""
+    return np.clip(data, *np.quantile(data, [low, high])).astype(np.float32)
+
+
+def foreground(data: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Say which voxels hold tissue: above a tenth of the robust range (Smith 2002, Fast robust brain extraction)."""
+    low, high = np.quantile(data, [0.02, 0.98])
+    return data > low + 0.1 * (high - low)

@@ -1,0 +1,38 @@
+"""The table of contents: which pipelines there are, in the order of the science.
+
+Labels, roles and stages come from the run's own parameters, so a study with other labels needs no code.
+"""
+
+from kedro.pipeline import Pipeline
+
+from cohortsmith.config.run import RunConfig, read_run_config
+from cohortsmith.hooks import RunParameters
+from cohortsmith.pipelines import augment, ingest, judge, learn, phantom, prepare, report
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """Build every pipeline for the study that this run is about."""
+    config = RunParameters.config or _read_base_configuration()
+    study = config.study
+    roles = ("training", "external") if study.external_path else ("training",)
+    built = {
+        "ingest": ingest.create_pipeline(roles, simulated=study.source == "phantom"),
+        "prepare": prepare.create_pipeline(roles),
+        "learn": learn.create_pipeline(roles, study.labels),
+        "augment": augment.create_pipeline(study.labels),
+        "judge": judge.create_pipeline(roles, study.labels, simulated=study.source == "phantom"),
+    }
+    if study.source == "phantom":
+        built["ingest"] = phantom.create_pipeline(roles) + built["ingest"]
+    stages = [stage for stage in built if stage in study.stages]
+    built["report"] = report.create_pipeline(roles, study.labels, stages, simulated=study.source == "phantom")
+    everything = sum((built[stage] for stage in (*stages, "report") if stage in study.stages), Pipeline([]))
+    return {**{stage: built[stage] for stage in (*stages, "report")}, "__default__": everything}
+
+
+def _read_base_configuration() -> RunConfig:
+    from kedro.config import OmegaConfigLoader  # noqa: PLC0415 - only for commands without a run, like `registry list`
+
+    from cohortsmith.settings import CONFIG_LOADER_ARGS, ROOT  # noqa: PLC0415 - settings imports the hooks
+
+    return read_run_config(OmegaConfigLoader(str(ROOT / "conf"), **CONFIG_LOADER_ARGS)["parameters"])

@@ -1,0 +1,75 @@
+"""Draw latent points by the learned geometry, decode them, write them as scans that say they are synthetic."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from cohortsmith.config.generator import SamplerConfig
+from cohortsmith.fingerprints import fingerprint
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.imaging.volume import Volume
+from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.models.sampling import draw_latents
+from cohortsmith.models.training import decode
+
+DECODED_AT_ONCE = 16  # images in memory
+
+
+def draw_latent_points(
+    generator: TrainedGenerator, sampler: SamplerConfig, seed: int
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Draw latent points (n, d), one chain each, with the chains' diagnostics."""
+    # Every label gets a stream of its own: the hash of what the generator was made from.
+    stream = int(fingerprint("draw", generator.fingerprint, seed), 16) % 2**63
+    draws = draw_latents(generator.fitted.field, sampler, torch.Generator().manual_seed(stream))
+    columns = [f"z{axis}" for axis in range(draws.latents.shape[1])]
+    table = pd.DataFrame(draws.latents.cpu().numpy(), columns=columns)
+    table.insert(0, "key", [f"sub-syn{generator.label}{index:05d}" for index in range(len(table))])
+    return table, draws.diagnostics
+
+
+def decode_latent_points(generator: TrainedGenerator, latents: pd.DataFrame) -> Iterator[NDArray[np.float32]]:
+    """Decode the latent points, a few at a time: (n, *shape) in [0, 1]."""
+    points = torch.from_numpy(latents.drop(columns="key").to_numpy(dtype=np.float32))
+    # An iterator, not a generator function: Kedro would save each chunk of the latter as a file of its own.
+    chunks = (decode(generator.fitted, chunk) for chunk in points.split(DECODED_AT_ONCE))
+    return (np.asarray(image, dtype=np.float32) for chunk in chunks for image in chunk)
+
+
+def write_synthetic_scans(
+    generator: TrainedGenerator,
+    latents: pd.DataFrame,
+    images: NDArray[np.float32],
+    grid: list[list[float]],
+    seed: int,
+    done: dict[str, Stored],
+) -> Iterator[dict[str, Stored | None]]:
+    """Write each synthetic image as a scan that can be traced to model, seed and latent point."""
+    yield {key: None for key in done if key not in set(latents["key"])}
+    for key, *latent in latents.itertuples(index=False):
+        mark = fingerprint("synthetic", generator.fingerprint, latent)
+        if key in done and done[key].record.get("Fingerprint") == mark:
+            continue
+        record = synthetic_record(generator, [float(value) for value in latent], seed) | {"Fingerprint": mark}
+        index = int(key.removeprefix(f"sub-syn{generator.label}"))
+        yield {key: Stored(record, Volume(_three_axes(images[index]), np.asarray(grid)))}
+
+
+def synthetic_record(generator: TrainedGenerator, latent: list[float], seed: int) -> dict[str, Any]:
+    """Describe one synthetic scan: what it is, which model, seed and latent point made it; never a source subject."""
+    return {
+        "Synthetic": True,
+        "Description": "Synthetic scan drawn from a generative model: not an image of any person",
+        "Diagnosis": generator.label,
+        "Model": f"RHVAE {generator.label} {generator.fingerprint}",
+        "Seed": seed,
+        "Latent": latent,
+    }
+
+
+def _three_axes(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(image if image.ndim == 3 else image[:, :, None], dtype=np.float32)

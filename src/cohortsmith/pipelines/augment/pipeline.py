@@ -1,0 +1,42 @@
+"""One generator per diagnosis -> latent points -> images -> a BIDS derivative of synthetic scans."""
+
+from collections.abc import Sequence
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import decode_latent_points, draw_latent_points, write_synthetic_scans
+
+
+def create_pipeline(labels: Sequence[str]) -> Pipeline:
+    """Build three nodes per label."""
+    return Pipeline([node for label in labels for node in _augment(label)])
+
+
+def _augment(label: str) -> list[Node]:
+    return [
+        Node(
+            draw_latent_points,
+            [f"{label}.generator", "params:sampler", "params:seed"],
+            [f"{label}.latents", f"{label}.chain_diagnostics"],
+            name=f"{label}.draw_latent_points",
+        ),
+        Node(
+            decode_latent_points,
+            [f"{label}.generator", f"{label}.latents"],
+            f"{label}.synthetic_images",
+            name=f"{label}.decode_latent_points",
+        ),
+        Node(
+            write_synthetic_scans,
+            [
+                f"{label}.generator",
+                f"{label}.latents",
+                f"{label}.synthetic_images",
+                "grid",
+                "params:seed",
+                f"{label}.synthetic_scans_done",
+            ],
+            f"{label}.synthetic_scans",
+            name=f"{label}.write_synthetic_scans",
+        ),
+    ]

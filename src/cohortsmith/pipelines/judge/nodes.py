@@ -1,0 +1,142 @@
+"""Train every arm with every seed, score them on real test subjects, look for copies, say what came out."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
+from cohortsmith.config.run import ExecutionConfig
+from cohortsmith.config.study import StudyConfig
+from cohortsmith.evaluation.splits import assert_no_leak
+from cohortsmith.execution import run_items
+from cohortsmith.fingerprints import file_fingerprint, fingerprint
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.classifier_batches import Labelled
+from cohortsmith.models.classifier_training import ArmJob, run_arm
+from cohortsmith.models.provenance import TrainedGenerator
+
+Done = dict[str, Stored]
+
+
+def refuse_leaks(splits: pd.DataFrame, *generators: TrainedGenerator) -> dict[str, list[str]]:
+    """Refuse the study when a subject is in two splits or a generator saw more than training subjects."""
+    ancestry = {generator.label: list(generator.subjects) for generator in generators}
+    assert_no_leak(splits, ancestry)
+    return ancestry
+
+
+def pool_synthetic_images(judge: JudgeConfig, *by_label: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Chain the first `n_synthetic` images of each label, controls first, as one stack (2 n, *shape)."""
+    return (image for images in by_label for image in images[: judge.n_synthetic])
+
+
+def train_classifiers(
+    study: StudyConfig,
+    judge: JudgeConfig,
+    classifier: ClassifierConfig,
+    execution: ExecutionConfig,
+    splits: pd.DataFrame,
+    images: NDArray[np.float32],
+    synthetic: NDArray[np.float32],
+    ancestry: dict[str, list[str]],
+    done: Done,
+) -> Iterator[dict[str, Stored | None]]:
+    """Train one classifier per arm and seed, unless the same one is there; save each the moment it is done.
+
+    ancestry: only orders this node after the refusal of leaks.
+    """
+    jobs = dict(_jobs(study, judge, classifier, splits, images, synthetic))
+    marks = _fingerprints(jobs, splits, synthetic)
+    yield {key: None for key in done if key not in jobs}
+    todo = {
+        key: (job,)
+        for key, job in jobs.items()
+        if key not in done or done[key].record.get("fingerprint") != marks[key]
+    }
+    for outcome in run_items(train_one, todo, workers=execution.workers, title="train classifiers"):
+        if outcome.error:
+            raise outcome.error
+        yield {outcome.key: Stored({**outcome.value, "fingerprint": marks[outcome.key]})}
+
+
+def train_one(job: ArmJob) -> dict[str, Any]:
+    """Train and test one arm with one seed in a worker process; give plain values."""
+    outcome = run_arm(job)
+    return {
+        "arm": outcome.arm,
+        "seed": outcome.seed,
+        "best_step": outcome.fit.best_step,
+        "history": [row._asdict() for row in outcome.fit.history],
+        "probabilities": {name: values.tolist() for name, values in outcome.probabilities.items()},
+    }
+
+
+def collect_predictions(
+    study: StudyConfig, judge: JudgeConfig, splits: pd.DataFrame, runs: dict[str, Stored]
+) -> pd.DataFrame:
+    """Give one row per arm, seed, test set and subject: label (1 patient) and probability."""
+    return pd.concat(
+        [_predictions_of(run.record, study, splits) for run in runs.values()], ignore_index=True
+    ).sort_values(["arm", "seed", "test_set", "participant_id"], ignore_index=True)
+
+
+def _predictions_of(record: dict[str, Any], study: StudyConfig, splits: pd.DataFrame) -> pd.DataFrame:
+    parts = []
+    for test_set, probabilities in record["probabilities"].items():
+        rows = splits[splits["split"] == test_set]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "arm": record["arm"],
+                    "seed": record["seed"],
+                    "test_set": test_set,
+                    "participant_id": rows["participant_id"].to_numpy(),
+                    "label": (rows["diagnosis"] == study.labels[1]).to_numpy(dtype=int),
+                    "probability": probabilities,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _jobs(
+    study: StudyConfig,
+    judge: JudgeConfig,
+    classifier: ClassifierConfig,
+    splits: pd.DataFrame,
+    images: NDArray[np.float32],
+    synthetic: NDArray[np.float32],
+) -> Iterator[tuple[str, ArmJob]]:
+    sets = {name: _labelled(images, splits, name, study) for name in splits["split"].unique()}
+    per_label = len(synthetic) // len(study.labels)
+    made = Labelled(_file(synthetic), np.repeat(np.arange(len(study.labels)), per_label))
+    tests = {name: sets[name] for name in ("test", "external") if name in sets}
+    for arm, index in product(judge.arms, range(judge.n_seeds)):
+        seed = judge.first_seed + index
+        job = ArmJob(arm, seed, sets["train"], made, sets["validation"], tests, classifier)
+        yield f"arm-{arm.replace('+', 'And')}_seed-{seed}", job
+
+
+def _labelled(images: NDArray[np.float32], splits: pd.DataFrame, name: str, study: StudyConfig) -> Labelled:
+    rows = splits[splits["split"] == name]
+    labels = (rows["diagnosis"] == study.labels[1]).to_numpy(dtype=np.int64)
+    return Labelled(_file(images), labels, rows.index.to_numpy())
+
+
+def _file(images: NDArray[np.float32]) -> Path:
+    # A memory map would travel to the worker with all its voxels; its file name does not.
+    return Path(str(images.filename))  # type: ignore[attr-defined]
+
+
+def _fingerprints(jobs: dict[str, ArmJob], splits: pd.DataFrame, synthetic: NDArray[np.float32]) -> dict[str, str]:
+    subjects = splits[["key", "split", "diagnosis", "fingerprint"]].to_dict("list")
+    made = {True: file_fingerprint(_file(synthetic)), False: "real scans only"}
+    return {
+        key: fingerprint("classify", job.arm, job.seed, job.config, made["synthetic" in job.arm], subjects)
+        for key, job in jobs.items()
+    }

@@ -1,0 +1,90 @@
+"""Split the subjects, stack their images, fit one generator per diagnosis."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohortsmith.config.generator import RHVAEConfig, TrainingConfig
+from cohortsmith.config.study import SplitConfig, StudyConfig
+from cohortsmith.errors import StudyError
+from cohortsmith.evaluation.splits import split_subjects
+from cohortsmith.execution import progress
+from cohortsmith.fingerprints import fingerprint
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.models.training import fit_rhvae
+
+
+def split_cohort(
+    study: StudyConfig,
+    split: SplitConfig,
+    participants: pd.DataFrame,
+    prepared: dict[str, Stored],
+    external_participants: pd.DataFrame | None = None,
+    external_prepared: dict[str, Stored] | None = None,
+) -> pd.DataFrame:
+    """Assign every prepared scan of a known label to train, validation, test or external."""
+    own = split_subjects(_usable(participants, prepared, study), split, study.labels)
+    if external_participants is None or external_prepared is None:
+        return own.reset_index(drop=True)
+    external = _usable(external_participants, external_prepared, study).assign(split="external")
+    return pd.concat([own, external], ignore_index=True)
+
+
+def stack_images(
+    splits: pd.DataFrame, prepared: dict[str, Stored], external_prepared: dict[str, Stored] | None = None
+) -> tuple[Iterator[NDArray[np.float32]], list[list[float]]]:
+    """Stack the prepared images in the order of `splits`, and give the affine that they all share."""
+    scans = {("own", key): scan for key, scan in prepared.items()}
+    scans |= {("external", key): scan for key, scan in (external_prepared or {}).items()}
+    ordered = [
+        scans["external" if row.split == "external" else "own", row.key]
+        for row in splits.itertuples(index=False)
+    ]
+    affine = ordered[0].load().affine
+    return _images(ordered, affine), affine.tolist()
+
+
+def fit_generator(
+    label: str,
+    images: NDArray[np.float32],
+    splits: pd.DataFrame,
+    rhvae: RHVAEConfig,
+    training: TrainingConfig,
+    seed: int,
+    known: TrainedGenerator | None,
+) -> TrainedGenerator:
+    """Fit the RHVAE of one diagnosis on its training subjects, unless the same one is there already."""
+    rows = splits[(splits["split"] == "train") & (splits["diagnosis"] == label)]
+    mark = fingerprint("fit", label, rows["fingerprint"].tolist(), rhvae, training, seed)
+    if known is not None and known.fingerprint == mark:
+        return known
+    with progress(f"{label}: train RHVAE", training.epochs) as advance:
+        fitted = fit_rhvae(
+            np.asarray(images[rows.index.to_numpy()]), rhvae, training, seed, on_epoch=lambda *_: advance()
+        )
+    return TrainedGenerator(fitted, label, tuple(rows["participant_id"]), mark, seed)
+
+
+def _usable(participants: pd.DataFrame, prepared: dict[str, Stored], study: StudyConfig) -> pd.DataFrame:
+    rows = participants[
+        participants["key"].isin(prepared) & participants["diagnosis"].isin(study.labels)
+    ].copy()
+    rows["fingerprint"] = [prepared[key].record["Fingerprint"] for key in rows["key"]]
+    return rows
+
+
+def _images(scans: list[Stored], affine: NDArray[np.float64]) -> Iterator[NDArray[np.float32]]:
+    for scan in scans:
+        volume = scan.load()
+        if not np.allclose(volume.affine, affine, atol=1e-3):
+            raise StudyError(
+                "a prepared scan lies on another grid than the rest",
+                where=scan.record["Key"],
+                got=str(volume.affine.round(3).tolist()),
+                expected=str(affine.round(3).tolist()),
+                remedy="remove the study's folder under data/03_primary and run again",
+            )
+        yield volume.data[:, :, 0] if volume.data.shape[2] == 1 else volume.data

@@ -1,0 +1,30 @@
+"""Parameters -> the raw phantom studies (embedded study only)."""
+
+from collections.abc import Sequence
+from functools import partial, update_wrapper
+
+from kedro.pipeline import Node, Pipeline
+
+from .nodes import draw_clinical_table, simulate_scans
+
+
+def create_pipeline(roles: Sequence[str]) -> Pipeline:
+    """Build one pair of nodes per role: the training study and the external one."""
+    return Pipeline([node for role in roles for node in _simulate(role)])
+
+
+def _simulate(role: str) -> list[Node]:
+    return [
+        Node(
+            update_wrapper(partial(draw_clinical_table, role), draw_clinical_table),
+            "params:phantom",
+            f"{role}.clinical_table",
+            name=f"{role}.draw_clinical_table",
+        ),
+        Node(
+            update_wrapper(partial(simulate_scans, role), simulate_scans),
+            [f"{role}.clinical_table", f"{role}.raw_scans_done", "params:phantom", "params:execution"],
+            f"{role}.raw_scans",
+            name=f"{role}.simulate_scans",
+        ),
+    ]

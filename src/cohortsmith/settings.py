@@ -1,0 +1,33 @@
+"""How Kedro finds this project's configuration and hooks."""
+
+import os
+from pathlib import Path
+
+from kedro.config import OmegaConfigLoader
+
+from cohortsmith.hooks import RunParameters, TrackRuns
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(os.environ.get("COHORTSMITH_HOME") or ROOT)  # where data/ and mlruns/ are written
+
+
+def shared_data_folder() -> str:
+    """Say where real scans lie that are no part of the repository: COHORTSMITH_SHARED or ../shared beside it."""
+    return os.environ.get("COHORTSMITH_SHARED") or str(ROOT.parent / "shared")
+
+
+CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_ARGS = {
+    "base_env": "base",
+    "default_run_env": "local",
+    "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
+    "merge_strategy": {"parameters": "soft", "globals": "soft"},
+    "custom_resolvers": {
+        "root": lambda: str(ROOT),
+        "home": lambda: str(HOME),
+        "shared": shared_data_folder,
+        "study": RunParameters.study_name,
+    },
+}
+HOOKS = (RunParameters(), TrackRuns(HOME))
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry", "kedro-viz")
