@@ -20,7 +20,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "prepare": prepare.create_pipeline(roles),
         "learn": learn.create_pipeline(roles, study.labels),
         "augment": augment.create_pipeline(study.labels),
-        "judge": judge.create_pipeline(roles, study.labels, simulated=study.source == "phantom"),
+        "judge": judge.create_pipeline(study.labels, simulated=study.source == "phantom"),
     }
     if study.source == "phantom":
         built["ingest"] = phantom.create_pipeline(roles) + built["ingest"]

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from cohortsmith.config.base import Config
 
@@ -18,7 +18,10 @@ class RHVAEConfig(Config):
     """Riemannian Hamiltonian VAE (thesis 1.3; table 2.4 and section 1.5 for the published settings).
 
     temperature T and regularization lambda in latent units; step_size is the leapfrog's eps.
-    likelihood_variance: of the Gaussian likelihood, per voxel; `learned_variance` fits it instead, starting there.
+    likelihood_variance: var in log p(x|z) = -|x - mu|^2 / (2 var) - D/2 log(2 pi var), a sum over all D voxels of
+    an image in [0, 1]. The smaller, the sharper and the closer to a copy; too large, and every draw is the mean
+    image. The published 1.0 is for full-size images: divide it by the down-sampling's factor in voxels.
+    `learned_variance` fits it instead, starting there.
     """
 
     latent_dim: PositiveInt = 10
@@ -38,7 +41,9 @@ class TrainingConfig(Config):
     """Adam on the evidence lower bound.
 
     warm_up_epochs: epochs as a plain VAE before the Hamiltonian flow is switched on (see DECISIONS.md).
-    patience: epochs without improvement of the smoothed ELBO before training stops.
+    patience: epochs without improvement of the smoothed ELBO before training stops, never within the warm-up.
+    smoothing: weight of the past in the ELBO's running mean. max_rollbacks: times that training which diverged goes
+    back to its best weights, each time with half the learning rate and half the leapfrog step.
     """
 
     learning_rate: PositiveFloat = 1e-4
@@ -49,12 +54,19 @@ class TrainingConfig(Config):
     smoothing: float = Field(0.9, ge=0, lt=1)
     max_rollbacks: int = Field(5, ge=0)
 
+    @model_validator(mode="after")
+    def _leave_epochs_to_the_flow(self) -> "TrainingConfig":
+        if self.warm_up_epochs >= self.epochs:
+            raise ValueError("warm_up_epochs must be below epochs: the metric is only learned after the warm-up")
+        return self
+
 
 class SamplerConfig(Config):
     """HMC on sqrt(det G^-1) restricted to S = {|z| <= support_radius * max |c_i|} (thesis 1.8, 1.9).
 
     n_samples: synthetic scans per class. void_distance: a draw whose nearest centroid is farther than this
     multiple of the largest nearest-neighbour distance among centroids counts as lying in the void.
+    support_reach: restrict S further, to points whose nearest centroid is within this multiple of the same distance.
     """
 
     n_samples: PositiveInt = 100
@@ -62,5 +74,6 @@ class SamplerConfig(Config):
     n_leapfrog: PositiveInt = 15
     step_size: PositiveFloat = 0.03
     support_radius: PositiveFloat = 2.0
+    support_reach: PositiveFloat | None = None
     minimum_acceptance: float = Field(0.3, ge=0, le=1)
     void_distance: PositiveFloat = 2.0

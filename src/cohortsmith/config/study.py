@@ -47,7 +47,7 @@ class PhantomConfig(Config):
     n_subjects: PositiveInt = 100
     n_external: int = Field(40, ge=0)
     voxel_size: PositiveFloat = 3.0
-    effect_mean: float = 1.0
+    effect_mean: float = 1.3
     effect_sd: PositiveFloat = 0.6
     control_sd: PositiveFloat = 0.5
     seed: int = 2026

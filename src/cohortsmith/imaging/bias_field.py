@@ -4,6 +4,7 @@ Source: Tustison et al. (2010), N4ITK: improved N3 bias correction.
 """
 
 import numpy as np
+from nibabel.affines import voxel_sizes
 from numpy.typing import NDArray
 
 from cohortsmith.config.preparation import BiasFieldConfig
@@ -32,11 +33,20 @@ def _coarse_log_field(copy: Volume, config: BiasFieldConfig) -> Volume:
         mask=to_ants(Volume(tissue.astype(np.float32), copy.affine)),
         shrink_factor=1,
         convergence={"iters": list(config.iterations), "tol": config.tolerance},
-        spline_param=config.spline_spacing,
+        spline_param=mesh(copy, config.spline_spacing),
         return_bias_field=True,
     )
     log_field = np.log(np.maximum(from_ants(field, grid_of(copy)).data, 1e-3))
     return Volume(log_field - np.median(log_field[tissue]), copy.affine)
+
+
+def mesh(volume: Volume, spacing: float) -> list[int]:
+    """Give the spline spans per axis at the coarsest level, whole numbers nearest to `spacing` mm.
+
+    Given a spacing instead, N4 pads the image with zeros to whole multiples of it: gigabytes for a large scan.
+    """
+    extent = np.array(volume.data.shape) * voxel_sizes(volume.affine)
+    return [max(1, int(n)) for n in np.rint(extent / spacing)]
 
 
 def _on_full_grid(log_field: Volume, volume: Volume) -> NDArray[np.float32]:

@@ -20,34 +20,41 @@ from cohortsmith.imaging.template import brain_mask, template
 from cohortsmith.imaging.volume import Volume
 
 Matrix = NDArray[np.float64]
-_START_RESOLUTION = 8.0  # mm: enough to tell a good start from a bad one, in a tenth of a second
+# Enough to tell a good start from a bad one, in a tenth of a second.
+_QUICK = {
+    "template_resolution": 8.0,
+    "iterations": (50,),
+    "shrink_factors": (1,),
+    "smoothing_sigmas": (4.0,),
+    "sampling_fraction": 1.0,
+}
 _BINS = 32
 
 
-def register(volume: Volume, config: RegistrationConfig) -> Matrix:
+def register(volume: Volume, config: RegistrationConfig, key: str = "") -> Matrix:
     """Give the (4, 4) matrix from the scan's world to the template's, mm, RAS+.
 
-    Raises `ScanRejected` (without the scan's name; the caller knows it) if ANTs fails.
+    Raises `ScanRejected`, where=key, if ANTs finds no overlap to work on.
     """
     moving = coarsen(Volume(winsorise(volume.data), volume.affine), config.template_resolution)
-    start = best_start(moving, config)
-    fine = run_stages(moving, start, ("Rigid", "Affine") if config.transform == "affine" else ("Rigid",), config)
-    return fine
+    stages = ("Rigid", "Affine") if config.transform == "affine" else ("Rigid",)
+    try:
+        return run_stages(moving, best_start(moving, config), stages, config)
+    except RuntimeError:
+        raise ScanRejected(
+            "scan cannot be registered to the template",
+            where=key,
+            got="ANTs stopped with an error",
+            expected="a T1-weighted head that overlaps the template",
+            remedy="look at the scan: coverage, orientation, contrast",
+        ) from None
 
 
 def best_start(moving: Volume, config: RegistrationConfig) -> Matrix:
     """Align rigidly and coarsely from each start, and keep the result with the highest mutual information."""
-    coarse = coarsen(moving, _START_RESOLUTION / 2)
-    quick = config.model_copy(
-        update={
-            "template_resolution": _START_RESOLUTION / 2,
-            "iterations": (200, 100),
-            "shrink_factors": (2, 1),
-            "smoothing_sigmas": (4.0, 2.0),
-            "sampling_fraction": 0.5,
-        }
-    )
-    ends = [run_stages(coarse, start, ("Rigid",), quick) for start in starts(moving)]
+    quick = config.model_copy(update=_QUICK)
+    coarse = coarsen(moving, quick.template_resolution)
+    ends = [run_stages(coarse, start, ("Rigid",), quick) for start in starts(coarse)]
     return max(ends, key=lambda matrix: similarity(coarse, matrix, quick))
 
 
@@ -101,7 +108,7 @@ def _antsregistration(
 ) -> Matrix:
     ants = load_ants()
     fixed = to_ants(template(config.template_resolution)).clone("double")
-    mask = to_ants(brain_mask(config.template_resolution, config.mask_dilation)).clone("double")
+    mask = to_ants(brain_mask(config.template_resolution, config.mask_dilation)) != 0
     # ITK's transforms carry fixed points to moving points: the inverse of ours.
     _write_transform(ants, np.linalg.inv(start), folder / "start.mat")
     pointer = ants.internal.get_pointer_string
@@ -112,8 +119,7 @@ def _antsregistration(
     arguments += ["--output", str(folder / "end"), "--collapse-output-transforms", "1"]
     for stage in stages:
         arguments += _stage(stage, images, config)
-    if ants.registration(arguments, None) != 0:
-        raise ScanRejected("registration failed", expected="a head that overlaps the template")
+    ants.registration(arguments, None)
     return np.linalg.inv(_read_transform(ants, folder / "end0GenericAffine.mat"))
 
 

@@ -1,5 +1,6 @@
 """Train the judging classifier for a fixed number of optimiser steps, the same for every arm."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -98,9 +99,9 @@ def train_classifier(
     )
     history: list[Evaluation] = []
     state: dict[str, Tensor] = {}
-    for steps in np.diff([0, *_evaluation_steps(config)]):
-        losses = [_take_step(network, optimizer, sample_batch, generator) for _ in range(steps)]
-        looked = _look(network, looked_at, len(losses) + (history[-1].step if history else 0), losses, config)
+    for start, stop in pairwise([0, *_evaluation_steps(config)]):
+        losses = [_take_step(network, optimizer, sample_batch, generator) for _ in range(start, stop)]
+        looked = _look(network, looked_at, stop, losses, config)
         if looked.balanced_accuracy > max((past.balanced_accuracy for past in history), default=-1.0):
             state = {name: value.clone() for name, value in network.state_dict().items()}
         history.append(looked)

@@ -19,7 +19,7 @@ Array = NDArray[np.floating]
 REGION_RESOLUTION = 2  # mm, whatever the voxels of the scans: sizes must not depend on them
 # Template mm, right side, from the head of the hippocampus to its tail.
 HIPPOCAMPUS_LINE = ((22, -8, -19), (27, -13, -20), (30, -21, -16), (30, -29, -10), (25, -37, -3))
-HIPPOCAMPUS_RADIUS, TEMPORAL_RADIUS = 7.0, 15.0
+HIPPOCAMPUS_RADIUS, TEMPORAL_RADIUS = 5.5, 14.0
 IN_A_VENTRICLE = (8, -10, 22)
 DEEP = 25.0  # mm under the surface of the brain: leaves the cisterns out
 

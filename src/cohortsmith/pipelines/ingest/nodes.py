@@ -21,7 +21,7 @@ def list_visits(role: str, study: StudyConfig, *delivered: Any) -> Inventory:
 
 def convert_scans(
     role: str, inventory: Inventory, done: dict[str, Stored], execution: ExecutionConfig
-) -> Iterator[tuple[dict[str, Stored], list[dict[str, str]]]]:
+) -> Iterator[tuple[dict[str, Stored | None], list[dict[str, str]]]]:
     """Write each visit's scan into BIDS at once, unless the same content was converted before."""
     marks = {visit.key: fingerprint("ingest", tree_fingerprint(visit.source)) for visit in inventory.visits}
     todo = {
@@ -30,13 +30,13 @@ def convert_scans(
         if visit.key not in done or done[visit.key].record.get("Fingerprint") != marks[visit.key]
     }
     rejections = list(inventory.rejections)
-    yield {}, _rows(rejections)
+    yield {key: None for key in done if key not in marks}, _rows(rejections)
     for outcome in run_items(
         convert_one, todo, workers=execution.workers, title=f"convert {role} scans to BIDS"
     ):
         if outcome.error:
             rejections.append(Rejection(outcome.key, "ingest", str(outcome.error)))
-            yield {}, _rows(rejections)
+            yield {outcome.key: None}, _rows(rejections)
         else:
             record = {**outcome.value.record, "Fingerprint": marks[outcome.key]}
             yield {outcome.key: outcome.value._replace(record=record)}, _rows(rejections)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.evaluation.splits import assert_no_leak
+from cohortsmith.evaluation.leakage import assert_no_leak
 from cohortsmith.execution import run_items
 from cohortsmith.fingerprints import file_fingerprint, fingerprint
 from cohortsmith.imaging.stored import Stored
@@ -26,7 +26,10 @@ Done = dict[str, Stored]
 def refuse_leaks(splits: pd.DataFrame, *generators: TrainedGenerator) -> dict[str, list[str]]:
     """Refuse the study when a subject is in two splits or a generator saw more than training subjects."""
     ancestry = {generator.label: list(generator.subjects) for generator in generators}
-    assert_no_leak(splits, ancestry)
+    subjects = {str(name): rows["participant_id"].tolist() for name, rows in splits.groupby("split")}
+    # Another study may use the same ids for other people: its subjects get its name.
+    subjects["external"] = [f"external/{subject}" for subject in subjects.get("external", [])]
+    assert_no_leak(subjects, ancestry)
     return ancestry
 
 
@@ -118,7 +121,7 @@ def _jobs(
     tests = {name: sets[name] for name in ("test", "external") if name in sets}
     for arm, index in product(judge.arms, range(judge.n_seeds)):
         seed = judge.first_seed + index
-        job = ArmJob(arm, seed, sets["train"], made, sets["validation"], tests, classifier)
+        job = ArmJob(arm, seed, sets["train"], made, sets["validation"], tests, classifier, judge.classic)
         yield f"arm-{arm.replace('+', 'And')}_seed-{seed}", job
 
 
@@ -137,6 +140,6 @@ def _fingerprints(jobs: dict[str, ArmJob], splits: pd.DataFrame, synthetic: NDAr
     subjects = splits[["key", "split", "diagnosis", "fingerprint"]].to_dict("list")
     made = {True: file_fingerprint(_file(synthetic)), False: "real scans only"}
     return {
-        key: fingerprint("classify", job.arm, job.seed, job.config, made["synthetic" in job.arm], subjects)
+        key: fingerprint("classify", job.arm, job.seed, job.config, job.classic, made["synthetic" in job.arm], subjects)
         for key, job in jobs.items()
     }

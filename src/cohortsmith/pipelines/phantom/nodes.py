@@ -26,15 +26,15 @@ def simulate_scans(
     done: dict[str, Stored],
     phantom: PhantomConfig,
     execution: ExecutionConfig,
-) -> Iterator[dict[str, Stored]]:
+) -> Iterator[dict[str, Stored | None]]:
     """Simulate every scan of the table that is not there yet, each with its truth as record."""
     mark = fingerprint("phantom", role, phantom)
     todo = {
-        str(subject): (phantom, role, str(subject))
-        for subject in table["subject"]
-        if str(subject) not in done or done[str(subject)].record.get("Fingerprint") != mark
+        subject: (phantom, role, index)
+        for index, subject in enumerate(table["subject"])
+        if subject not in done or done[subject].record.get("Fingerprint") != mark
     }
-    yield {}
+    yield {subject: None for subject in done if subject not in set(table["subject"])}
     for outcome in run_items(simulate_one, todo, workers=execution.workers, title=f"simulate {role} scans"):
         if outcome.error:
             raise outcome.error
@@ -42,7 +42,7 @@ def simulate_scans(
         yield {outcome.key: stored._replace(record={**stored.record, "Fingerprint": mark})}
 
 
-def simulate_one(phantom: PhantomConfig, role: Role, subject: str) -> Stored:
-    """Simulate one subject's scan in a worker process."""
-    scan = make_scan(phantom, role, subject)
-    return Stored(scan.truth._asdict() if hasattr(scan.truth, "_asdict") else dict(scan.truth), scan.volume)
+def simulate_one(phantom: PhantomConfig, role: Role, index: int) -> Stored:
+    """Simulate the scan of the table's row `index` in a worker process, with what it was made from."""
+    scan = make_scan(phantom, role, index)
+    return Stored({**scan.truth._asdict(), "pose": scan.truth.pose.tolist()}, scan.volume)

@@ -21,7 +21,7 @@ def prepare_scans(
     done: dict[str, Stored],
     preparation: PreparationConfig,
     execution: ExecutionConfig,
-) -> Iterator[tuple[dict[str, Stored], list[dict[str, str]]]]:
+) -> Iterator[tuple[dict[str, Stored | None], list[dict[str, str]]]]:
     """Prepare each scan whose result is missing or out of date; save it the moment it is done."""
     marks = {
         key: fingerprint("prepare", scan.record["Fingerprint"], preparation) for key, scan in scans.items()
@@ -32,11 +32,11 @@ def prepare_scans(
         if key not in done or done[key].record.get("Fingerprint") != marks[key]
     }
     rejections: list[Rejection] = []
-    yield {}, []
+    yield {key: None for key in done if key not in marks}, []
     for outcome in run_items(prepare_one, todo, workers=execution.workers, title=f"{role}: {TITLE}"):
         if outcome.error:
             rejections.append(Rejection(outcome.key, "prepare", str(outcome.error)))
-            yield {}, [rejection._asdict() for rejection in rejections]
+            yield {outcome.key: None}, [rejection._asdict() for rejection in rejections]
         else:
             record = {**outcome.value.record, "Fingerprint": marks[outcome.key]}
             yield {outcome.key: outcome.value._replace(record=record)}, [r._asdict() for r in rejections]

@@ -1,0 +1,48 @@
+"""What the chains did: how far the draws may be trusted."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from cohortsmith.core.support import largest_gap, nearest_distance
+
+
+class Mixing(NamedTuple):
+    """The worst coordinate's rank-normalised split R-hat and bulk effective sample size (Vehtari et al. 2021)."""
+
+    r_hat: float
+    effective_sample_size: float
+
+
+class Placement(NamedTuple):
+    """Where draws lie among the centroids: mean and largest nearest-centroid distance (latent units), void share."""
+
+    nearest_centroid_mean: float
+    nearest_centroid_max: float
+    void_share: float
+
+
+def mixing(trajectory: Tensor) -> Mixing:
+    """Compare C chains of S steps: (S, C, d), S >= 4.
+
+    One chain per draw is meant to stay near where it started, so R-hat says how local the draws are.
+    """
+    import arviz  # noqa: PLC0415  heavy, and only wanted after a run of chains
+
+    chains = trajectory.transpose(0, 1).double().numpy()
+    coordinates = [chains[:, :, axis] for axis in range(chains.shape[2])]
+    r_hats = [float(arviz.rhat(values)) for values in coordinates]
+    sizes = [float(arviz.ess(values)) for values in coordinates]
+    return Mixing(max(r_hats), min(sizes))
+
+
+def placement(draws: Tensor, centroids: Tensor, void_distance: float) -> Placement:
+    """Locate draws (n, d) among centroids (N, d), N >= 2.
+
+    A draw lies in the void when its nearest centroid is farther than `void_distance` times the largest
+    nearest-neighbour distance among the centroids.
+    """
+    nearest = nearest_distance(draws, centroids)
+    void = (nearest > void_distance * largest_gap(centroids)).to(nearest.dtype)
+    return Placement(nearest.mean().item(), nearest.max().item(), torch.mean(void).item())

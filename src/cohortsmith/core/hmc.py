@@ -1,0 +1,90 @@
+"""Hamiltonian Monte Carlo with identity mass, many chains at once, on a density restricted to a set."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+LogDensity = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Log-density, up to a constant, and its gradient: (C, d) -> (C,), (C, d)."""
+Membership = Callable[[Tensor], Tensor]
+"""Which points belong to the support: (C, d) -> (C,) bool."""
+
+
+class ChainState(NamedTuple):
+    """Where C chains are: position (C, d), and there log_density (C,) and its gradient (C, d)."""
+
+    position: Tensor
+    log_density: Tensor
+    gradient: Tensor
+
+
+class StepInfo(NamedTuple):
+    """What one step threw away, per chain (C,): acceptance probability, energy error, whether it moved."""
+
+    acceptance: Tensor
+    energy_error: Tensor
+    accepted: Tensor
+
+
+Step = Callable[[ChainState, torch.Generator], tuple[ChainState, StepInfo]]
+
+
+def init(position: Tensor, log_density: LogDensity) -> ChainState:
+    """Start chains at position (C, d)."""
+    return ChainState(position, *log_density(position))
+
+
+def build_kernel(log_density: LogDensity, inside: Membership, step_size: float, n_leapfrog: int) -> Step:
+    """Bind the target and the integrator: gives step(state, generator) -> (state, info)."""
+    return partial(step, log_density=log_density, inside=inside, step_size=step_size, n_leapfrog=n_leapfrog)
+
+
+def leapfrog(
+    state: ChainState, velocity: Tensor, log_density: LogDensity, step_size: float
+) -> tuple[ChainState, Tensor]:
+    """Take one Stormer-Verlet step of H = -log p(z) + |v|^2 / 2 (thesis eq. 1.9)."""
+    half = velocity + 0.5 * step_size * state.gradient
+    moved = init(state.position + step_size * half, log_density)
+    return moved, half + 0.5 * step_size * moved.gradient
+
+
+def step(
+    state: ChainState,
+    generator: torch.Generator,
+    *,
+    log_density: LogDensity,
+    inside: Membership,
+    step_size: float,
+    n_leapfrog: int,
+) -> tuple[ChainState, StepInfo]:
+    """Propose by `n_leapfrog` leapfrogs from a fresh velocity N(0, I); accept by Metropolis, never outside the set.
+
+    Leaves p restricted to the set invariant: the end point alone decides, the way there may leave the set.
+    """
+    velocity = torch.randn(state.position.shape, generator=generator, dtype=state.position.dtype)
+    end, end_velocity = state, velocity
+    for _ in range(n_leapfrog):
+        end, end_velocity = leapfrog(end, end_velocity, log_density, step_size)
+    error = energy(end, end_velocity) - energy(state, velocity)
+    # A difference, never a ratio of two exponentials; a proposal without an energy is refused.
+    acceptance = torch.exp(-error.clamp(min=0)).nan_to_num(0.0) * inside(end.position)
+    uniform = torch.rand(acceptance.shape, generator=generator, dtype=acceptance.dtype)
+    accepted = uniform < acceptance
+    return _choose(accepted, end, state), StepInfo(acceptance, error, accepted)
+
+
+def energy(state: ChainState, velocity: Tensor) -> Tensor:
+    """Give H = -log p(z) + |v|^2 / 2 of each chain: (C,)."""
+    return -state.log_density + 0.5 * velocity.square().sum(-1)
+
+
+def _choose(accepted: Tensor, end: ChainState, start: ChainState) -> ChainState:
+    column = accepted.unsqueeze(-1)
+    return ChainState(
+        torch.where(column, end.position, start.position),
+        torch.where(accepted, end.log_density, start.log_density),
+        torch.where(column, end.gradient, start.gradient),
+    )

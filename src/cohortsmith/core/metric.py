@@ -1,0 +1,133 @@
+"""The learned Riemannian metric of the latent space, always through its closed-form inverse."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class MetricField(NamedTuple):
+    """G^-1(z) = sum_i L_i L_i^T exp(-|z - c_i|^2 / T^2) + lambda I (thesis eq. 1.7).
+
+    centroids: (N, d) encoder means c_i of the N training images.
+    factors: (N, d, d) lower-triangular L_i with positive diagonal.
+    temperature, regularization: T > 0 and lambda > 0, in latent units.
+    """
+
+    centroids: Tensor
+    factors: Tensor
+    temperature: float
+    regularization: float
+
+
+class MetricKernels(NamedTuple):
+    """The same field with M_i = L_i L_i^T multiplied out, so that evaluating it is one matrix product.
+
+    centroids: (N, d). products: (N, d * d), the rows of each M_i one after the other.
+    """
+
+    centroids: Tensor
+    products: Tensor
+    temperature: float
+    regularization: float
+
+
+class LocalMetric(NamedTuple):
+    """The metric at B points, each quantity computed once.
+
+    position: (B, d). weights: (B, N) kernel values exp(-|z - c_i|^2 / T^2).
+    inverse: (B, d, d) G^-1. cholesky: (B, d, d) lower factor C of G^-1 = C C^T. metric: (B, d, d) G.
+    log_inverse_volume: (B,) log sqrt det G^-1.
+    """
+
+    position: Tensor
+    weights: Tensor
+    inverse: Tensor
+    cholesky: Tensor
+    metric: Tensor
+    log_inverse_volume: Tensor
+
+
+def expand(field: MetricField) -> MetricKernels:
+    """Multiply the factors out, once for many evaluations."""
+    products = (field.factors @ field.factors.mT).flatten(1)
+    return MetricKernels(field.centroids, products, field.temperature, field.regularization)
+
+
+def inverse_metric(field: MetricField | MetricKernels, z: Tensor) -> Tensor:
+    """Give G^-1(z): (B, d) -> (B, d, d)."""
+    kernels = _expanded(field)
+    return _assemble(kernels, _kernel_weights(kernels, z))
+
+
+def log_inverse_volume(field: MetricField | MetricKernels, z: Tensor) -> Tensor:
+    """Give log sqrt det G^-1(z): (B, d) -> (B,). High where the data are, low in the voids; NaN where G^-1 is not."""
+    return _log_volume(inverse_metric(field, z))[0]
+
+
+def log_inverse_volume_and_gradient(field: MetricField | MetricKernels, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Give log sqrt det G^-1(z) and its gradient: (B, d) -> (B,), (B, d).
+
+    The gradient is 1/T^2 sum_i w_i tr(G M_i) (c_i - z): Jacobi's formula on eq. 1.7.
+    """
+    kernels = _expanded(field)
+    here = local_metric(kernels, z)
+    return here.log_inverse_volume, kernel_pull(kernels, here, here.metric)
+
+
+def local_metric(field: MetricField | MetricKernels, z: Tensor) -> LocalMetric:
+    """Evaluate everything about the metric at z (B, d)."""
+    kernels = _expanded(field)
+    weights = _kernel_weights(kernels, z)
+    inverse = _assemble(kernels, weights)
+    volume, cholesky = _log_volume(inverse)
+    return LocalMetric(z, weights, inverse, cholesky, torch.cholesky_inverse(cholesky), volume)
+
+
+def kernel_pull(kernels: MetricKernels, here: LocalMetric, matrices: Tensor) -> Tensor:
+    """Give 1/T^2 sum_i w_i <matrices, M_i> (c_i - z): (B, d, d) -> (B, d), half the gradient of <matrices, G^-1(z)>."""
+    pull = here.weights * (matrices.flatten(1) @ kernels.products.mT)
+    towards = pull @ kernels.centroids - pull.sum(1, keepdim=True) * here.position
+    return towards / kernels.temperature**2
+
+
+def draw_velocity(here: LocalMetric, noise: Tensor) -> Tensor:
+    """Turn standard normal noise (B, d) into N(0, G(z)): v = C^-T noise, as G = C^-T C^-1."""
+    return torch.linalg.solve_triangular(here.cholesky.mT, noise.unsqueeze(-1), upper=True).squeeze(-1)
+
+
+def log_velocity_density(here: LocalMetric, velocity: Tensor) -> Tensor:
+    """Give log N(v; 0, G(z)): (B, d) -> (B,)."""
+    kinetic = 0.5 * (velocity * apply_inverse(here.inverse, velocity)).sum(-1)
+    return here.log_inverse_volume - kinetic - 0.5 * velocity.shape[-1] * math.log(2 * math.pi)
+
+
+def apply_inverse(inverse: Tensor, velocity: Tensor) -> Tensor:
+    """Give G^-1 v: (B, d, d), (B, d) -> (B, d)."""
+    return (inverse @ velocity.unsqueeze(-1)).squeeze(-1)
+
+
+def _expanded(field: MetricField | MetricKernels) -> MetricKernels:
+    return field if isinstance(field, MetricKernels) else expand(field)
+
+
+def _kernel_weights(kernels: MetricKernels, z: Tensor) -> Tensor:
+    # No clamp at zero: it would erase the curvature exactly at the centroids, where training evaluates it.
+    products = z @ kernels.centroids.mT
+    squared = z.square().sum(-1, keepdim=True) + kernels.centroids.square().sum(-1) - 2 * products
+    return torch.exp(-squared / kernels.temperature**2)
+
+
+def _assemble(kernels: MetricKernels, weights: Tensor) -> Tensor:
+    d = kernels.centroids.shape[1]
+    identity = torch.eye(d, dtype=weights.dtype, device=weights.device)
+    return (weights @ kernels.products).reshape(-1, d, d) + kernels.regularization * identity
+
+
+def _log_volume(inverse: Tensor) -> tuple[Tensor, Tensor]:
+    # Through the Cholesky factor: at lambda = 1e-2 the determinant underflows float32 beyond d = 20.
+    # cholesky_ex: one point that fails becomes NaN (rejected by a chain) instead of stopping all of them.
+    cholesky, failed = torch.linalg.cholesky_ex(inverse)
+    volume = cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return volume.masked_fill(failed != 0, torch.nan), cholesky

@@ -1,0 +1,100 @@
+"""Say in words whether an arm helps, by a rule that is stated beside the words."""
+
+from math import ceil
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cohortsmith.evaluation.intervals import Uncertain, interval
+from cohortsmith.evaluation.scores import CONTROL, REFERENCE, Difference
+
+HELPS, HARMS, NO_DIFFERENCE = "helps", "harms", "makes no difference"
+CANNOT_TELL, BROKEN = "cannot tell", "protocol broken"
+
+# fewer than this are described, never judged
+MINIMUM_SEEDS = 3
+MINIMUM_SUBJECTS = 10
+
+# "the protocol is broken" is a grave word: it is said wrongly at most once in a hundred sound studies
+CONTROL_CONFIDENCE = 0.99
+
+
+class Verdict(NamedTuple):
+    """What one arm does on one test set: the word, and the sentence that may be quoted."""
+
+    test_set: str
+    arm: str
+    word: str
+    sentence: str
+
+
+def give_verdicts(arms: pd.DataFrame, differences: pd.DataFrame, smallest_effect: float) -> list[Verdict]:
+    """Judge every row of `compare_arms`, given the rows of `summarise_arms` and the smallest effect that matters."""
+    controls = arms[arms["arm"] == CONTROL].set_index("test_set")
+    intact = {str(test_set): _chance_is_inside(row) for test_set, row in controls.iterrows()}
+    rows = (Difference(*row) for row in differences[list(Difference._fields)].itertuples(index=False))
+    return [_judge(row, intact.get(row.test_set), smallest_effect) for row in rows]
+
+
+def state_rule(confidence: float, smallest_effect: float) -> str:
+    """Word the rule that `give_verdicts` follows."""
+    return (
+        f"An arm {HELPS} ({HARMS}) when the whole interval of its balanced accuracy minus that of the {REFERENCE} arm "
+        f"is above (below) zero, and {NO_DIFFERENCE} when it is within ±{smallest_effect:g}; otherwise we "
+        f"{CANNOT_TELL}. The intervals of all arms on a test set hold together at {confidence:.0%} (Bonferroni), and "
+        f"cover the choice of seeds and of test subjects. With fewer than {MINIMUM_SEEDS} seeds or "
+        f"{MINIMUM_SUBJECTS} test subjects of a class we always {CANNOT_TELL}. Classifiers trained on random labels "
+        f"must be at chance: where 0.5 is outside their {CONTROL_CONFIDENCE:.0%} interval, we say {BROKEN}."
+    )
+
+
+def count_needed(row: Difference, half_width: float) -> tuple[int, int]:
+    """Reckon how many seeds, and test subjects per class, would narrow a difference's interval to ± `half_width`.
+
+    Either source of variance may use half of what is allowed; both shrink as 1 / n. Never fewer than there are.
+    """
+    allowed = (half_width / stats.norm.ppf((1 + row.confidence) / 2)) ** 2 / 2
+    seeds = max(row.n_seeds, ceil(row.n_seeds * row.seed_variance / allowed))
+    fewest = min(row.n_controls, row.n_patients)
+    return seeds, max(fewest, ceil(fewest * row.subject_variance / allowed))
+
+
+def _chance_is_inside(row: pd.Series) -> bool:
+    sure = Uncertain(row["balanced_accuracy_mean"], row["standard_error"] ** 2, 0.0, row["degrees"])
+    low, high = interval(sure, CONTROL_CONFIDENCE)
+    return low <= 0.5 <= high
+
+
+def _judge(row: Difference, intact: bool | None, smallest_effect: float) -> Verdict:
+    word = BROKEN if intact is False else _word(row, smallest_effect)
+    because = {
+        BROKEN: "; classifiers trained on random labels are not at chance on this test set",
+        CANNOT_TELL: _what_is_missing(row, smallest_effect),
+    }.get(word, "")
+    unchecked = "; no random-label control was run" if intact is None else ""
+    sentence = (
+        f"{row.arm} on {row.test_set}: {word}; balanced accuracy {row.difference:+.3f} "
+        f"[{row.low:+.3f}, {row.high:+.3f}] against {REFERENCE} images alone "
+        f"({row.n_seeds} seeds, {row.n_controls} controls, {row.n_patients} patients){because}{unchecked}."
+    )
+    return Verdict(row.test_set, row.arm, word, sentence)
+
+
+def _word(row: Difference, smallest_effect: float) -> str:
+    if _is_too_small(row) or not np.isfinite([row.low, row.high]).all():
+        return CANNOT_TELL
+    if row.low > 0 or row.high < 0:
+        return HELPS if row.low > 0 else HARMS
+    return NO_DIFFERENCE if max(-row.low, row.high) <= smallest_effect else CANNOT_TELL
+
+
+def _is_too_small(row: Difference) -> bool:
+    return row.n_seeds < MINIMUM_SEEDS or min(row.n_controls, row.n_patients) < MINIMUM_SUBJECTS
+
+
+def _what_is_missing(row: Difference, smallest_effect: float) -> str:
+    seeds, subjects = count_needed(row, smallest_effect)
+    seeds, subjects = max(seeds, MINIMUM_SEEDS), max(subjects, MINIMUM_SUBJECTS)
+    return f"; about {seeds} seeds and {subjects} test subjects per class would show effects of {smallest_effect:g}"

@@ -1,0 +1,75 @@
+"""A folder of 2-D images (PNG, JPEG), aligned to each other, with a table."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cohortsmith.config.study import Columns, StudyConfig
+from cohortsmith.errors import ScanRejected
+from cohortsmith.imaging.sources.clinical_table import (
+    UnusableValue,
+    read_table,
+    require_file,
+    require_folder,
+    required_columns,
+)
+from cohortsmith.imaging.sources.inventory import Converted, Inventory
+from cohortsmith.imaging.sources.listing import Row, list_rows
+from cohortsmith.imaging.sources.nifti import find_scan
+from cohortsmith.imaging.volume import Volume, check_grid, check_voxels
+
+_SUFFIXES = (".png", ".jpg", ".jpeg")
+_MINIMUM_SIDE = 16
+
+
+def read_inventory(study: StudyConfig) -> Inventory:
+    """List the rows of `study.table` (by default <path>/participants.tsv) with an image under `study.path`.
+
+    The image is named by the column `study.columns.file`, else it is <participant>.png, or the only image whose name
+    begins with <participant>_.
+    """
+    folder = require_folder(study.path, "study.path")
+    table = require_file(study.table or str(folder / "participants.tsv"), "study.table")
+    rows = read_table(table, required_columns(study.columns, study.columns.session, study.columns.file))
+    return list_rows(rows, study, partial(_find, folder, study.columns))
+
+
+def _find(folder: Path, columns: Columns, row: Row) -> str:
+    try:
+        return find_scan(folder, columns, _SUFFIXES, row)
+    except UnusableValue:
+        matches = [] if columns.file else _beginning_with(folder, row[columns.participant])
+        if len(matches) != 1:
+            raise
+        return str(matches[0])
+
+
+def _beginning_with(folder: Path, participant: str) -> list[Path]:
+    return sorted(path for path in folder.rglob(f"{participant}_*") if path.suffix.lower() in _SUFFIXES)
+
+
+def convert(source: str, key: str) -> Converted:
+    """Turn one image into a volume of one slice, (X, Y, 1) on 1 mm voxels, upright in RAS+."""
+    pixels = _grey_pixels(Path(source), key)
+    data = np.ascontiguousarray(pixels[::-1].T)[:, :, None]
+    check_grid(data.shape[:2] + (_MINIMUM_SIDE,), np.eye(4), key, _MINIMUM_SIDE)
+    check_voxels(data, key)
+    return Converted(Volume(data, np.eye(4)), {})
+
+
+def _grey_pixels(path: Path, key: str) -> NDArray[np.float32]:
+    try:
+        with Image.open(path) as image:
+            grey = image if image.mode.startswith(("I", "F")) else image.convert("L")
+            return np.asarray(grey, dtype=np.float32)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ScanRejected(
+            "image cannot be read",
+            where=key,
+            got=type(error).__name__,
+            expected="a whole PNG or JPEG file",
+            remedy="export the image again",
+        ) from None

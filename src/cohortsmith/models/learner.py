@@ -1,0 +1,156 @@
+"""One epoch of learning, and what happens when it diverges."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cohortsmith.config.generator import TrainingConfig
+from cohortsmith.errors import TrainingError
+from cohortsmith.models.objective import Bound, draw_noise, integrator_of, rhvae_bound, vae_bound
+from cohortsmith.models.rhvae import RHVAE, EpochRecord
+
+Images = NDArray[np.float32]
+"""(N, *shape) in [0, 1], in memory or memory-mapped."""
+Phase = Literal["warm-up", "flow"]
+
+
+class Diverged(ArithmeticError):
+    """The bound or its gradient stopped being a number."""
+
+
+@dataclass
+class Learner:
+    """What training changes.
+
+    kept: the weights of the best smoothed ELBO of this phase, to go back to. scale: of the learning rate and the
+    leapfrog step. smoothed, best: running mean of the ELBO and its best value. stale: epochs since then.
+    """
+
+    model: RHVAE
+    optimizer: torch.optim.Optimizer
+    kept: dict[str, Tensor]
+    phase: Phase = "warm-up"
+    scale: float = 1.0
+    rollbacks: int = 0
+    smoothed: float = math.nan
+    best: float = -math.inf
+    stale: int = 0
+
+
+def begin(model: RHVAE, learning_rate: float) -> Learner:
+    """Start learning; the initial weights are the first to go back to."""
+    kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    return Learner(model, _adam(model, learning_rate), kept)
+
+
+def begin_flow(learner: Learner) -> None:
+    """Switch the flow on: from here on the ELBO is another one, so its running mean starts anew."""
+    learner.phase, learner.smoothed, learner.best, learner.stale = "flow", math.nan, -math.inf, 0
+
+
+def learn_epoch(
+    learner: Learner, images: Images, training: TrainingConfig, epoch: int, generator: torch.Generator
+) -> EpochRecord:
+    """Take one Adam step per batch of images (N, *shape); where that diverges, roll back and do it again.
+
+    Raises:
+        TrainingError: more than `training.max_rollbacks` rollbacks since the start.
+    """
+    causes: list[str] = []
+    while True:
+        try:
+            means = _pass(learner, images, training.batch_size, generator)
+        except Diverged as cause:
+            _roll_back(learner, training, epoch, str(cause))
+            causes.append(str(cause))
+        else:
+            _settle(learner, means["elbo"], training.smoothing)
+            return EpochRecord(epoch=epoch, **means, rollback="; ".join(causes))
+
+
+def split_batches(n_images: int, batch_size: int) -> list[NDArray[np.intp]]:
+    """Split indices into the fewest batches of at most `batch_size`, as equal as can be: each makes a metric."""
+    return np.array_split(np.arange(n_images), math.ceil(n_images / batch_size))
+
+
+def read_batch(images: Images, rows: NDArray[np.intp]) -> Tensor:
+    """Read rows of images (N, *shape) into a tensor (B, D)."""
+    return torch.from_numpy(np.asarray(images[rows], dtype=np.float32)).flatten(1)
+
+
+def _pass(learner: Learner, images: Images, batch_size: int, generator: torch.Generator) -> dict[str, float]:
+    order = torch.randperm(len(images), generator=generator).numpy()
+    sums = np.zeros(5)
+    for rows in split_batches(len(images), batch_size):
+        bound = _step(learner, read_batch(images, np.sort(order[rows])), generator)
+        per_image = (bound.elbo, bound.reconstruction, bound.kl, bound.shift)
+        sums[:4] += [values.detach().sum().item() for values in per_image]
+        sums[4] = max(sums[4], bound.residual.item())
+    elbo, reconstruction, kl, shift = (float(value) for value in sums[:4] / len(images))
+    return {
+        "elbo": elbo,
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "step_residual": float(sums[4]),
+        "flow_shift": shift,
+    }
+
+
+def _step(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound:
+    bound = _bound(learner, batch, generator)
+    loss = -bound.elbo.mean()
+    if not torch.isfinite(loss):
+        raise Diverged(f"the ELBO became {-loss.item()}")
+    learner.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    gradients = [parameter.grad for parameter in learner.model.parameters() if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
+    if not torch.isfinite(norm):
+        raise Diverged(f"the gradient's norm became {norm.item()}")
+    learner.optimizer.step()
+    return bound
+
+
+def _bound(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound:
+    noise = draw_noise((len(batch), learner.model.config.latent_dim), generator)
+    if learner.phase == "warm-up":
+        return vae_bound(learner.model, batch, noise)
+    integrator = integrator_of(learner.model)
+    return rhvae_bound(learner.model, batch, noise, integrator._replace(step_size=integrator.step_size * learner.scale))
+
+
+def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
+    # One draw of the ELBO is noisy: its running mean decides what was best and when to stop.
+    first = math.isnan(learner.smoothed)
+    learner.smoothed = elbo if first else smoothing * learner.smoothed + (1 - smoothing) * elbo
+    learner.stale += 1
+    if learner.smoothed > learner.best:
+        learner.best, learner.stale = learner.smoothed, 0
+        for name, value in learner.model.state_dict().items():
+            learner.kept[name].copy_(value)
+
+
+def _roll_back(learner: Learner, training: TrainingConfig, epoch: int, cause: str) -> None:
+    learner.rollbacks += 1
+    learner.scale /= 2
+    if learner.rollbacks > training.max_rollbacks:
+        raise TrainingError(
+            "the RHVAE's training diverged again and again",
+            where=f"epoch {epoch} ({learner.phase})",
+            got=f"{cause}, after {training.max_rollbacks} rollbacks",
+            expected="finite bounds and gradients",
+            remedy="lower training.learning_rate or rhvae.step_size, lengthen training.warm_up_epochs, "
+            "or raise rhvae.likelihood_variance",
+        )
+    learner.model.load_state_dict(learner.kept)
+    learner.optimizer = _adam(learner.model, training.learning_rate * learner.scale)
+
+
+def _adam(model: RHVAE, learning_rate: float) -> torch.optim.Optimizer:
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return torch.optim.Adam(learned, lr=learning_rate, fused=True)

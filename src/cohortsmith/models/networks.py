@@ -1,0 +1,69 @@
+"""The multi-layer perceptrons of the RHVAE: encoder, mirrored decoder, metric network."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """q(z_0 | x) = N(mu(x), diag exp(log_variance(x))): images (B, D) -> mu (B, d), log_variance (B, d)."""
+
+    def __init__(self, n_voxels: int, hidden: tuple[int, ...], latent_dim: int) -> None:
+        super().__init__()
+        self.trunk = _trunk((n_voxels, *hidden))
+        self.mean = nn.Linear((n_voxels, *hidden)[-1], latent_dim)
+        self.log_variance = nn.Linear((n_voxels, *hidden)[-1], latent_dim)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Encode (B, D) -> mean and log-variance, both (B, d); they share all but the last layer."""
+        features = self.trunk(images)
+        return self.mean(features), self.log_variance(features)
+
+
+class Decoder(nn.Module):
+    """The encoder mirrored: latents (B, d) -> logits (B, D); their sigmoid is the image."""
+
+    def __init__(self, latent_dim: int, hidden: tuple[int, ...], n_voxels: int) -> None:
+        super().__init__()
+        widths = (latent_dim, *reversed(hidden))
+        self.trunk = _trunk(widths)
+        self.logits = nn.Linear(widths[-1], n_voxels)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Decode (B, d) -> logits (B, D)."""
+        logits: Tensor = self.logits(self.trunk(latents))
+        return logits
+
+
+class MetricNetwork(nn.Module):
+    """m_psi: images (B, D) -> lower-triangular L (B, d, d) with positive diagonal (thesis 1.3.2)."""
+
+    def __init__(self, n_voxels: int, hidden: tuple[int, ...], latent_dim: int) -> None:
+        super().__init__()
+        features = (n_voxels, *hidden)[-1]
+        self.trunk = _trunk((n_voxels, *hidden))
+        self.log_diagonal = nn.Linear(features, latent_dim)
+        self.strictly_lower = nn.Linear(features, latent_dim * (latent_dim - 1) // 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Give L (B, d, d); entries below the diagonal in the order of `torch.tril_indices(d, d, -1)`."""
+        features = self.trunk(images)
+        factors = torch.diag_embed(self.log_diagonal(features).exp())
+        rows, columns = torch.tril_indices(factors.shape[1], factors.shape[2], offset=-1)
+        factors[:, rows, columns] = self.strictly_lower(features)
+        return factors
+
+
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Draw every linear layer from `generator`: U(-b, b), b = 1 / sqrt(fan in), PyTorch's own law for `Linear`."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear):
+            bound = layer.in_features**-0.5
+            for parameter in layer.parameters():
+                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+def _trunk(widths: tuple[int, ...]) -> nn.Sequential:
+    layers = [(nn.Linear(before, after), nn.ReLU()) for before, after in pairwise(widths)]
+    return nn.Sequential(*(module for pair in layers for module in pair))

@@ -1,0 +1,70 @@
+"""A generator that copies is flagged; one that draws from the same law as the held-out images is not."""
+
+import numpy as np
+import pytest
+
+from cohortsmith.evaluation import copying
+from cohortsmith.evaluation.copying import Reconstructions, nearest, screen_copies
+
+SHAPE = (6, 5, 4)
+IDS = [f"sub-{i:02d}" for i in range(30)]
+
+
+def draw_images(n: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).random((n, *SHAPE), dtype=np.float32)
+
+
+def test_distance_is_the_root_mean_square_over_pixels() -> None:
+    images, others = np.full((1, 2, 2), 0.5, np.float32), np.array([np.zeros((2, 2)), np.full((2, 2), 0.8)], np.float32)
+    index, distance = nearest(images, others)
+    assert index.tolist() == [1]
+    assert distance == pytest.approx([0.3], abs=1e-6)
+
+
+def test_reading_in_chunks_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, others = draw_images(11, 0), draw_images(13, 1)
+    whole = nearest(images, others)
+    monkeypatch.setattr(copying, "_CHUNK_BYTES", 3 * 8 * int(np.prod(SHAPE)))
+    in_chunks = nearest(images, others)
+    direct = np.sqrt(((images[:, None].astype(float) - others[None]) ** 2).mean(axis=(2, 3, 4)))
+    np.testing.assert_array_equal(in_chunks[0], direct.argmin(axis=1))
+    np.testing.assert_allclose(in_chunks[1], direct.min(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(whole[1], in_chunks[1], rtol=1e-9)
+
+
+def test_a_copying_generator_is_flagged_and_its_source_is_named() -> None:
+    training, held_out = draw_images(30, 0), draw_images(20, 1)
+    source = np.array([3, 3, 17])
+    screen = screen_copies(training[source] + np.float32(1e-3), training, held_out, IDS)
+    assert screen.flagged_share == 1
+    assert screen.table["nearest"].tolist() == ["sub-03", "sub-03", "sub-17"]
+    assert screen.table["relative"].max() < 0.01
+
+
+def test_images_of_the_same_law_as_the_held_out_ones_are_flagged_about_as_often_as_expected() -> None:
+    screen = screen_copies(draw_images(400, 2), draw_images(30, 0), draw_images(400, 1), IDS)
+    # two independent shares of 400 at 5 % differ with a standard error of 1.5 %
+    assert screen.flagged_share == pytest.approx(0.05, abs=0.05)
+
+
+def test_a_blurred_copy_is_caught_by_its_reconstruction_alone() -> None:
+    training, held_out = draw_images(30, 0), draw_images(20, 1)
+    blurred = Reconstructions(0.1 * training, 0.1 * held_out)
+    sharp_enough = 0.1 * training[:5] + np.float32(1e-4)
+    assert screen_copies(sharp_enough, training, held_out, IDS).flagged_share == 0
+    screen = screen_copies(sharp_enough, training, held_out, IDS, blurred)
+    assert screen.flagged_share == 1
+    assert not screen.table["close"].any()
+    assert screen.table["nearest_reconstruction"].tolist() == IDS[:5]
+
+
+def test_a_memory_map_is_screened_like_an_array(tmp_path) -> None:
+    np.save(tmp_path / "training.npy", draw_images(30, 0))
+    mapped = np.load(tmp_path / "training.npy", mmap_mode="r")
+    one, other = (screen_copies(draw_images(5, 2), t, draw_images(9, 1), IDS) for t in (mapped, np.array(mapped)))
+    assert one.table.equals(other.table)
+
+
+def test_the_sentence_says_that_it_is_a_screen() -> None:
+    sentence = screen_copies(draw_images(3, 2), draw_images(30, 0), draw_images(9, 1), IDS).sentence()
+    assert "no proof of privacy" in sentence

@@ -1,0 +1,119 @@
+"""The words follow the rule, and a broken protocol silences them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohortsmith.evaluation.scores import Difference, compare_arms, summarise_arms
+from cohortsmith.evaluation.verdict import Verdict, count_needed, give_verdicts, state_rule
+from tests.evaluation.predicted import predict_arm
+
+ROW = Difference("test", "synthetic", 0.0, 0.0, 0.0, 0.95, 0.03, 20.0, 0.0004, 0.0005, 5, 30, 30)
+NO_CONTROL = pd.DataFrame(columns=["test_set", "arm"])
+
+
+def judge(row: Difference, arms: pd.DataFrame = NO_CONTROL) -> Verdict:
+    return give_verdicts(arms, pd.DataFrame([row]), 0.05)[0]
+
+
+def control(mean: float, standard_error: float = 0.03) -> pd.DataFrame:
+    row = {"test_set": "test", "arm": "random-labels", "balanced_accuracy_mean": mean}
+    return pd.DataFrame([row | {"standard_error": standard_error, "degrees": 20.0}])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.01, 0.11, "helps"),
+        (-0.11, -0.01, "harms"),
+        (-0.04, 0.05, "makes no difference"),
+        (-0.06, 0.04, "cannot tell"),
+        (-0.04, 0.06, "cannot tell"),
+        (0.0, 0.2, "cannot tell"),
+        (float("nan"), float("nan"), "cannot tell"),
+    ],
+)
+def test_the_word_follows_from_where_the_interval_lies(low: float, high: float, word: str) -> None:
+    assert judge(ROW._replace(low=low, high=high)).word == word
+
+
+@pytest.mark.parametrize("few", [{"n_seeds": 2}, {"n_controls": 9}, {"n_patients": 9}])
+def test_too_few_seeds_or_subjects_are_never_judged_however_clear_they_look(few: dict[str, int]) -> None:
+    verdict = judge(ROW._replace(low=0.2, high=0.4, **few))
+    assert verdict.word == "cannot tell"
+    assert "test subjects per class would show effects of 0.05" in verdict.sentence
+
+
+def test_the_sentence_gives_the_interval_and_the_numbers_behind_it() -> None:
+    verdict = judge(ROW._replace(difference=0.06, low=0.01, high=0.11), control(0.5))
+    assert verdict.sentence == (
+        "synthetic on test: helps; balanced accuracy +0.060 [+0.010, +0.110] against real images alone "
+        "(5 seeds, 30 controls, 30 patients)."
+    )
+
+
+def test_what_would_be_needed_is_reckoned_from_both_variances() -> None:
+    # (0.05 / 1.96)^2 / 2 = 3.254e-4 for each source: 5 * 4e-4 / 3.254e-4 = 6.1 seeds, 30 * 5e-4 / 3.254e-4 = 46.1
+    assert count_needed(ROW, 0.05) == (7, 47)
+
+
+def test_what_would_be_needed_is_never_less_than_what_there_is() -> None:
+    assert count_needed(ROW._replace(seed_variance=0.0, subject_variance=0.0), 0.05) == (5, 30)
+
+
+@pytest.mark.parametrize("mean", [0.62, 0.38])
+def test_random_labels_away_from_chance_break_the_protocol(mean: float) -> None:
+    verdict = judge(ROW._replace(low=0.1, high=0.2), control(mean))
+    assert verdict.word == "protocol broken"
+    assert "random labels are not at chance" in verdict.sentence
+
+
+def test_random_labels_near_chance_let_the_arms_be_judged() -> None:
+    assert judge(ROW._replace(low=0.1, high=0.2), control(0.55)).word == "helps"
+
+
+def test_a_study_without_the_control_says_so() -> None:
+    assert "no random-label control was run" in judge(ROW).sentence
+    assert "no random-label control" not in judge(ROW, control(0.5)).sentence
+
+
+def test_a_broken_test_set_leaves_the_other_one_be() -> None:
+    rows = [ROW._replace(low=0.1, high=0.2, test_set=name) for name in ("test", "external")]
+    arms = pd.concat([control(0.7), control(0.5).assign(test_set="external")])
+    assert [v.word for v in give_verdicts(arms, pd.DataFrame(rows), 0.05)] == ["protocol broken", "helps"]
+
+
+def test_from_predictions_to_words_every_planted_outcome_is_told() -> None:
+    random = np.random.default_rng(5)
+    planted = {"real": 0.7, "real+synthetic": 0.9, "synthetic": 0.5, "real+classic": 0.7, "random-labels": 0.5}
+    table = pd.concat([predict_arm(arm, accuracy, random) for arm, accuracy in planted.items()])
+    verdicts = give_verdicts(summarise_arms(table, 0.95, 500, random), compare_arms(table, 0.95, 500, random), 0.02)
+    words = {verdict.arm: verdict.word for verdict in verdicts}
+    assert words == {"real+synthetic": "helps", "synthetic": "harms", "real+classic": "cannot tell"}
+
+
+def test_the_table_survives_being_written_and_read_again(tmp_path) -> None:
+    rows = pd.DataFrame([ROW._replace(low=0.01, high=0.1)])
+    rows.to_csv(tmp_path / "differences.tsv", sep="\t", index=False)
+    again = pd.read_csv(tmp_path / "differences.tsv", sep="\t")
+    assert give_verdicts(NO_CONTROL, again, 0.05) == give_verdicts(NO_CONTROL, rows, 0.05)
+
+
+@pytest.mark.statistical
+def test_arms_that_are_all_equal_are_seldom_said_to_differ() -> None:
+    words = []
+    for k in range(60):
+        random = np.random.default_rng(k)
+        table = pd.concat([predict_arm(arm, 0.7, random, n_subjects=40) for arm in ("real", "synthetic", "real+synthetic")])
+        arms, differences = summarise_arms(table, 0.95, 200, random), compare_arms(table, 0.95, 200, random)
+        words.append({verdict.word for verdict in give_verdicts(arms, differences, 0.05)})
+    # 5 % of 60 studies is 3; more than 7 would happen once in a hundred times
+    assert sum(bool(said & {"helps", "harms"}) for said in words) <= 7
+
+
+def test_the_rule_names_its_numbers() -> None:
+    rule = state_rule(0.95, 0.05)
+    assert "±0.05" in rule
+    assert "95%" in rule
+    assert "Bonferroni" in rule
+    assert "99% interval" in rule

@@ -1,0 +1,231 @@
+"""The whole chain, in miniature, as its user runs it: in a process of its own, from raw scans to the report."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.tracking import MlflowClient
+
+ROOT = Path(__file__).resolve().parents[1]
+KEDRO = Path(sys.executable).with_name("kedro")
+
+# Python imports sitecustomize at every start: it writes down every name look-up and every connection.
+SPY = """
+import os, socket
+_file = os.environ["COHORTSMITH_SPY"]
+def _note(text):
+    with open(_file, "a") as stream: stream.write(text + chr(10))
+_lookup, _connect = socket.getaddrinfo, socket.socket.connect
+def getaddrinfo(host, *rest, **options):
+    _note(f"lookup {host}"); return _lookup(host, *rest, **options)
+def connect(self, address):
+    _note(f"connect {address}"); return _connect(self, address)
+socket.getaddrinfo, socket.socket.connect = getaddrinfo, connect
+"""
+
+
+def run_kedro(home: Path, *arguments: str, timeout: int = 400) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(KEDRO), "run", *arguments],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def environment(home: Path) -> dict[str, str]:
+    spy = home / "spy"
+    spy.mkdir(parents=True, exist_ok=True)
+    (spy / "sitecustomize.py").write_text(SPY)
+    return {
+        **os.environ,
+        "COHORTSMITH_HOME": str(home),
+        "COHORTSMITH_SPY": str(home / "connections.txt"),
+        "PYTHONPATH": str(spy),
+    }
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    home = tmp_path_factory.mktemp("first")
+    finished = run_kedro(home, "--env", "smoke")
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    return home, finished
+
+
+def results(home: Path, layer: str) -> Path:
+    return home / "data" / layer / "smoke"
+
+
+def synthetic_voxels(home: Path, label: str) -> np.ndarray:
+    return np.load(results(home, "07_model_output") / label / "synthetic_images.npy")
+
+
+@pytest.mark.slow
+@pytest.mark.ants
+class TestOneRun:
+    def test_it_says_first_which_study_it_runs(self, first):
+        _, finished = first
+
+        assert "embedded phantom study" in finished.stderr.splitlines()[0]
+
+    def test_it_ends_with_a_table_the_report_and_the_command_for_the_ui(self, first):
+        home, finished = first
+
+        assert "real+synthetic" in finished.stdout
+        assert str(results(home, "08_reporting") / "report.html") in finished.stdout
+        assert "kedro ui" in finished.stdout or "make ui" in finished.stdout
+
+    def test_every_long_step_shows_its_progress(self, first):
+        _, finished = first
+
+        for step in ("simulate training", "convert training", "N4 and registration", "train RHVAE", "train classifiers"):
+            assert re.search(rf"{step}.*\d+ of \d+", finished.stderr), step
+
+    def test_no_connection_leaves_this_machine(self, first):
+        home, _ = first
+        spied = home / "connections.txt"
+        noted = spied.read_text().splitlines() if spied.exists() else []
+
+        assert [line for line in noted if not re.search(r"127\.0\.0\.1|localhost|::1|^connect /|^connect b?'/", line)] == []
+
+    def test_the_middle_is_valid_bids(self, first):
+        home, _ = first
+        issues = pd.read_csv(results(home, "02_intermediate") / "training" / "bids_issues.tsv", sep="\t")
+
+        assert issues[issues["severity"] == "error"].empty
+
+    def test_synthetic_scans_say_everywhere_that_they_are_synthetic(self, first):
+        home, _ = first
+        folder = results(home, "07_model_output") / "AD" / "bids"
+        scan = sorted(folder.rglob("*.nii.gz"))[0]
+        record = json.loads(scan.with_name(scan.name.replace(".nii.gz", ".json")).read_text())
+
+        assert "desc-synthetic" in scan.name
+        assert b"SYNTHETIC" in nib.load(scan).header["descrip"].item()
+        assert record["Synthetic"] is True
+        assert {"Model", "Seed", "Latent"} <= set(record)
+        description = json.loads((folder / "dataset_description.json").read_text())
+        assert description["GeneratedBy"][0]["Name"] == "cohortsmith"
+
+    def test_no_name_or_record_of_a_synthetic_scan_holds_a_source_subject(self, first):
+        home, _ = first
+        splits = pd.read_csv(results(home, "04_feature") / "splits.tsv", sep="\t")
+        folder = results(home, "07_model_output") / "AD" / "bids"
+        text = " ".join(f"{path.name} {path.read_text()}" for path in folder.rglob("*.json"))
+
+        assert [subject for subject in splits["participant_id"] if subject in text] == []
+
+    def test_mlflow_holds_one_parent_with_its_children(self, first):
+        home, _ = first
+        client = MlflowClient(f"sqlite:///{home}/mlruns/mlflow.db")
+        experiments = [one.experiment_id for one in client.search_experiments() if one.name == "smoke"]
+        runs = client.search_runs(experiments, max_results=1000)
+        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+        children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+
+        assert [run.info.status for run in parents] == ["FINISHED"]
+        assert len([run for run in children if run.data.params["kind"] == "generator"]) == 2
+        assert len([run for run in children if run.data.params["kind"] == "classifier"]) == 5 * 2
+        assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
+
+    def test_no_path_of_this_machine_is_published(self, first):
+        home, _ = first
+        client = MlflowClient(f"sqlite:///{home}/mlruns/mlflow.db")
+        experiments = [one.experiment_id for one in client.search_experiments() if one.name == "smoke"]
+        runs = client.search_runs(experiments, max_results=1000)
+        published = [str({**run.data.tags, **run.data.params}) for run in runs]
+
+        assert [text for text in published if str(ROOT) in text or str(home) in text] == []
+
+    def test_the_report_needs_no_network(self, first):
+        home, _ = first
+        report = (results(home, "08_reporting") / "report.html").read_text()
+
+        assert not re.search(r"(src|href)=[\"']https?://[^\"']*\.(js|css|png|woff)", report)
+        assert "phantom" in report
+
+
+@pytest.mark.slow
+@pytest.mark.ants
+class TestAnotherRun:
+    def test_the_same_command_reuses_everything(self, first):
+        home, _ = first
+        started = time.time()
+
+        again = run_kedro(home, "--env", "smoke")
+
+        assert again.returncode == 0, again.stderr[-3000:]
+        touched = [path for path in home.rglob("*.nii.gz") if path.stat().st_mtime > started]
+        assert touched == []
+        assert "train classifiers" not in again.stderr
+
+    def test_the_same_seed_gives_the_same_voxels_and_scores_and_a_killed_run_goes_on(self, first, tmp_path):
+        home, _ = first
+        killed = subprocess.Popen(
+            [str(KEDRO), "run", "--env", "smoke"], cwd=ROOT, env=environment(tmp_path), stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda: len(list(tmp_path.rglob("*_desc-prepared_T1w.json"))) >= 3)
+        killed.send_signal(signal.SIGKILL)
+        killed.wait()
+
+        finished = run_kedro(tmp_path, "--env", "smoke")
+
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        for label in ("CN", "AD"):
+            np.testing.assert_array_equal(synthetic_voxels(tmp_path, label), synthetic_voxels(home, label))
+        predictions = [results(place, "07_model_output") / "predictions.tsv" for place in (tmp_path, home)]
+        assert predictions[0].read_text() == predictions[1].read_text()
+        client = MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
+        runs = client.search_runs([one.experiment_id for one in client.search_experiments()], max_results=1000)
+        parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+        assert sorted(run.info.status for run in parents) == ["FINISHED", "KILLED"]
+
+    def test_another_seed_gives_other_voxels(self, first, tmp_path):
+        home, _ = first
+        for layer in ("01_raw", "02_intermediate", "03_primary"):
+            (tmp_path / "data" / layer).mkdir(parents=True)
+            (results(tmp_path, layer)).symlink_to(results(home, layer))
+
+        finished = run_kedro(tmp_path, "--env", "smoke", "--params", "seed=2")
+
+        assert finished.returncode == 0, finished.stderr[-3000:]
+        assert not np.array_equal(synthetic_voxels(tmp_path, "AD"), synthetic_voxels(home, "AD"))
+
+
+class TestWrongConfiguration:
+    def test_a_missing_folder_stops_at_once_with_one_message(self, tmp_path):
+        finished = run_kedro(
+            tmp_path, "--env", "bids", "--params", f"study.path={tmp_path}/nowhere", timeout=60
+        )
+
+        assert finished.returncode == 2
+        assert "the study's folder is not there" in finished.stderr
+        assert "Traceback" not in finished.stderr
+        assert not (tmp_path / "mlruns").exists()
+
+    def test_a_typo_names_the_allowed_keys(self, tmp_path):
+        finished = run_kedro(tmp_path, "--env", "smoke", "--params", "rhvae.latent_dims=3", timeout=60)
+
+        assert finished.returncode == 2
+        assert "did you mean 'latent_dim'" in finished.stderr
+        assert "Traceback" not in finished.stderr
+
+
+def wait_for(condition, seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
