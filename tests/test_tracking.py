@@ -239,6 +239,11 @@ class TestUserInterface:
         assert environment["DO_NOT_TRACK"] == "true"
         assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
+    def test_its_address_opens_the_runs_of_the_experiment(self):
+        assert tracking.ui_address(5055, "3") == (
+            "http://127.0.0.1:5055/#/experiments/3/runs?workflowType=machine_learning"
+        )
+
 
 NO_NETWORK = ["unshare", "--map-root-user", "--net"]
 

@@ -6,9 +6,7 @@ class CohortsmithError(Exception):
 
     exit_code = 1
 
-    def __init__(
-        self, what: str, *, where: str = "", got: str = "", expected: str = "", remedy: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", got: str = "", expected: str = "", remedy: str = "") -> None:
         self.what, self.where, self.got, self.expected, self.remedy = what, where, got, expected, remedy
         super().__init__(str(self))
 

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
 
@@ -60,7 +61,9 @@ class TrackRuns:
         self._lock: TextIO | None = None
         self._settings: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
+        self._facts: dict[str, str] = {}
         self._started = 0.0
+        self._catalog: CatalogProtocol | None = None
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -68,8 +71,10 @@ class TrackRuns:
         self._settings = dict(context.config_loader["mlflow"])
 
     @hook_impl
-    def before_pipeline_run(self, run_params: dict[str, Any]) -> None:
+    def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol) -> None:
         """Take the lock, mark runs that a killed process left open, open this run."""
+        self._catalog = catalog
+        self._facts = {"command": tracking.exact_command(run_params), "date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"}
         self._lock = acquire_lock(self._home / "data" / ".run.lock")
         config = RunParameters.config
         assert config is not None
@@ -77,9 +82,16 @@ class TrackRuns:
             self._settings["tracking_uri"], self._settings["experiment"], self._settings["artifacts"]
         )
         tracking.close_dead_runs(store)
-        type(self).active = tracking.start_parent(
-            store, config.study.name, config.model_dump(mode="json"), run_params
-        )
+        type(self).active = tracking.start_parent(store, config.study.name, config.model_dump(mode="json"), run_params)
+
+    @hook_impl
+    def before_dataset_loaded(self, dataset_name: str) -> None:
+        """Write down what only the run itself knows, where a step asks for it."""
+        folder = self._reporting_folder()
+        if dataset_name == "timings":
+            write_json(folder / "timings.json", self._seconds)
+        elif dataset_name == "run_facts":
+            write_json(folder / "run_facts.json", {**self._facts, "report": str(folder / "report.html")})
 
     @hook_impl
     def before_node_run(self) -> None:
@@ -87,21 +99,20 @@ class TrackRuns:
         self._started = time.monotonic()
 
     @hook_impl
-    def after_node_run(self, node: Node, catalog: CatalogProtocol, outputs: dict[str, Any]) -> None:
-        """Note the step's time and publish what it wants tracked."""
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Note the step's time so far, and publish what it wants tracked."""
+        # Not after_node_run: a step that saves scan by scan works between two saves, long after it "ran".
         self._seconds[node.name] = round(time.monotonic() - self._started, 2)
-        self._write_timings()
         run = type(self).active
         if run is None:
             return
-        for name, value in outputs.items():
-            if name.endswith("tracked_runs"):
-                for child in value:
-                    run.publish(TrackedRun(*child))
-            elif name.endswith("tracked_metrics"):
-                run.log_metrics(value)
-            elif name in tracking.ARTIFACTS:
-                run.log_artifact(self._file_of(catalog, name))
+        if dataset_name.endswith("tracked_runs"):
+            for child in data:
+                run.publish(TrackedRun(*child))
+        elif dataset_name.endswith("tracked_metrics"):
+            run.log_metrics(data)
+        elif dataset_name in tracking.ARTIFACTS and self._catalog is not None:
+            run.log_artifact(Path(self._catalog[dataset_name]._describe()["filepath"]))
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -109,7 +120,7 @@ class TrackRuns:
         self.end_active("FINISHED")
         self._release()
         summary = self._reporting_folder() / "summary.txt"
-        if "render_summary" in self._seconds and summary.is_file():
+        if "render" in self._seconds and summary.is_file():
             print(f"\n{summary.read_text()}", flush=True)  # noqa: T201 - the end of the run is meant to be read
 
     @hook_impl
@@ -132,10 +143,3 @@ class TrackRuns:
 
     def _reporting_folder(self) -> Path:
         return self._home / "data" / "08_reporting" / RunParameters.study_name()
-
-    def _write_timings(self) -> None:
-        write_json(self._reporting_folder() / "timings.json", self._seconds)
-
-    @staticmethod
-    def _file_of(catalog: CatalogProtocol, name: str) -> Path:
-        return Path(catalog[name]._describe()["filepath"])

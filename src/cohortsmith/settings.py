@@ -1,11 +1,16 @@
 """How Kedro finds this project's configuration and hooks."""
 
 import os
+import warnings
 from pathlib import Path
 
 from kedro.config import OmegaConfigLoader
 
 from cohortsmith.hooks import RunParameters, TrackRuns
+
+# Kedro 1.7 calls a function that OmegaConf 2.4 has renamed, and dislikes names of the form role.dataset, which it documents.
+warnings.filterwarnings("ignore", message="register_new_resolver")
+warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = Path(os.environ.get("COHORTSMITH_HOME") or ROOT)  # where data/ and mlruns/ are written

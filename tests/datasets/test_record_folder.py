@@ -12,7 +12,7 @@ from cohortsmith.imaging.volume import Volume
 @pytest.fixture
 def folder(tmp_path):
     return RecordFolder(
-        filepath=str(tmp_path), name="{subject}/{session}/anat/{key}_T1w", description="made here"
+        filepath=str(tmp_path), name="<subject>/<session>/anat/<key>_T1w", description="made here"
     )
 
 

@@ -31,7 +31,9 @@ def true_difference(shift: float) -> float:
 def test_the_interval_covers_the_truth_at_least_as_often_as_it_claims(n_seeds: int, n_subjects: int) -> None:
     random = np.random.default_rng(n_seeds)
     truth, n = true_difference(0.4), 400
-    found = [interval(estimate(simulate_difference(random, n_seeds, n_subjects, 0.4), 300, random), 0.95) for _ in range(n)]
+    found = [
+        interval(estimate(simulate_difference(random, n_seeds, n_subjects, 0.4), 300, random), 0.95) for _ in range(n)
+    ]
     coverage = np.mean([low <= truth <= high for low, high in found])
     assert coverage > 0.95 - 2 * np.sqrt(0.95 * 0.05 / n)
 

@@ -6,7 +6,6 @@ import pytest
 
 from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.scores import average_scans, compare_arms, score_runs, summarise_arms
-from tests.evaluation.predicted import predict_arm
 
 BY_HAND = pd.DataFrame(
     {
@@ -45,7 +44,7 @@ def test_the_summary_is_the_mean_and_spread_over_seeds() -> None:
     assert row["low"] < row["balanced_accuracy_mean"] < row["high"]
 
 
-def test_the_difference_equals_the_difference_of_the_means() -> None:
+def test_the_difference_equals_the_difference_of_the_means(predict_arm) -> None:
     random = np.random.default_rng(0)
     both = pd.concat([predict_arm("real", 0.6, random), predict_arm("synthetic", 0.8, random)])
     means = score_runs(both).groupby("arm")["balanced_accuracy"].mean()
@@ -53,7 +52,7 @@ def test_the_difference_equals_the_difference_of_the_means() -> None:
     assert row["difference"] == pytest.approx(means["synthetic"] - means["real"])
 
 
-def test_a_planted_winner_is_found_and_its_equal_is_not() -> None:
+def test_a_planted_winner_is_found_and_its_equal_is_not(predict_arm) -> None:
     random = np.random.default_rng(1)
     arms = {"real": 0.65, "real+synthetic": 0.85, "real+classic": 0.65}
     table = pd.concat([predict_arm(arm, accuracy, random) for arm, accuracy in arms.items()])
@@ -62,7 +61,7 @@ def test_a_planted_winner_is_found_and_its_equal_is_not() -> None:
     assert rows.loc["real+classic", "low"] < 0 < rows.loc["real+classic", "high"]
 
 
-def test_pairing_by_subject_makes_an_equal_arm_far_surer_than_two_separate_arms() -> None:
+def test_pairing_by_subject_makes_an_equal_arm_far_surer_than_two_separate_arms(predict_arm) -> None:
     real = predict_arm("real", 0.7, np.random.default_rng(2))
     both = pd.concat([real, real.assign(arm="synthetic")])
     random = np.random.default_rng(0)
@@ -70,7 +69,7 @@ def test_pairing_by_subject_makes_an_equal_arm_far_surer_than_two_separate_arms(
     assert compare_arms(both, 0.95, 500, random).iloc[0]["standard_error"] < alone
 
 
-def test_more_arms_mean_wider_intervals_so_that_all_hold_together() -> None:
+def test_more_arms_mean_wider_intervals_so_that_all_hold_together(predict_arm) -> None:
     random = np.random.default_rng(0)
     table = pd.concat([predict_arm(arm, 0.7, random) for arm in ("real", "synthetic", "real+classic", "random-labels")])
     few = table[table["arm"] != "real+classic"]
@@ -79,13 +78,13 @@ def test_more_arms_mean_wider_intervals_so_that_all_hold_together() -> None:
     assert wide["high"] - wide["low"] > narrow["high"] - narrow["low"]
 
 
-def test_only_seeds_that_both_arms_have_are_paired() -> None:
+def test_only_seeds_that_both_arms_have_are_paired(predict_arm) -> None:
     random = np.random.default_rng(0)
     table = pd.concat([predict_arm("real", 0.6, random, n_seeds=3), predict_arm("synthetic", 0.6, random, n_seeds=5)])
     assert compare_arms(table, 0.95, 100, random).iloc[0]["n_seeds"] == 3
 
 
-def test_test_sets_are_judged_apart() -> None:
+def test_test_sets_are_judged_apart(predict_arm) -> None:
     random = np.random.default_rng(0)
     table = pd.concat(
         [
@@ -105,7 +104,7 @@ def test_a_test_set_without_patients_is_refused() -> None:
         score_runs(BY_HAND[BY_HAND["label"] == 0])
 
 
-def test_a_missing_prediction_is_refused() -> None:
+def test_a_missing_prediction_is_refused(predict_arm) -> None:
     table = predict_arm("real", 0.7, np.random.default_rng(0)).iloc[1:]
     with pytest.raises(StudyError, match="1 missing"):
         summarise_arms(table, 0.95, 100, np.random.default_rng(0))

@@ -6,7 +6,6 @@ import pytest
 
 from cohortsmith.evaluation.scores import Difference, compare_arms, summarise_arms
 from cohortsmith.evaluation.verdict import Verdict, count_needed, give_verdicts, state_rule
-from tests.evaluation.predicted import predict_arm
 
 ROW = Difference("test", "synthetic", 0.0, 0.0, 0.0, 0.95, 0.03, 20.0, 0.0004, 0.0005, 5, 30, 30)
 NO_CONTROL = pd.DataFrame(columns=["test_set", "arm"])
@@ -83,7 +82,7 @@ def test_a_broken_test_set_leaves_the_other_one_be() -> None:
     assert [v.word for v in give_verdicts(arms, pd.DataFrame(rows), 0.05)] == ["protocol broken", "helps"]
 
 
-def test_from_predictions_to_words_every_planted_outcome_is_told() -> None:
+def test_from_predictions_to_words_every_planted_outcome_is_told(predict_arm) -> None:
     random = np.random.default_rng(5)
     planted = {"real": 0.7, "real+synthetic": 0.9, "synthetic": 0.5, "real+classic": 0.7, "random-labels": 0.5}
     table = pd.concat([predict_arm(arm, accuracy, random) for arm, accuracy in planted.items()])
@@ -100,13 +99,15 @@ def test_the_table_survives_being_written_and_read_again(tmp_path) -> None:
 
 
 @pytest.mark.statistical
-def test_arms_that_are_all_equal_are_seldom_said_to_differ() -> None:
+def test_arms_that_are_all_equal_are_seldom_said_to_differ(predict_arm) -> None:
     words = []
     for k in range(60):
         random = np.random.default_rng(k)
-        table = pd.concat([predict_arm(arm, 0.7, random, n_subjects=40) for arm in ("real", "synthetic", "real+synthetic")])
-        arms, differences = summarise_arms(table, 0.95, 200, random), compare_arms(table, 0.95, 200, random)
-        words.append({verdict.word for verdict in give_verdicts(arms, differences, 0.05)})
+        table = pd.concat(
+            [predict_arm(arm, 0.7, random, n_subjects=40) for arm in ("real", "synthetic", "real+synthetic")]
+        )
+        differences = compare_arms(table, 0.95, 200, random)
+        words.append({verdict.word for verdict in give_verdicts(NO_CONTROL, differences, 0.05)})
     # 5 % of 60 studies is 3; more than 7 would happen once in a hundred times
     assert sum(bool(said & {"helps", "harms"}) for said in words) <= 7
 

@@ -40,6 +40,8 @@ class RHVAEConfig(Config):
 class TrainingConfig(Config):
     """Adam on the evidence lower bound.
 
+    learning_rate_ramp: optimiser steps over which the learning rate rises from zero, at the start, when the flow is
+    switched on and after each rollback: Adam's first steps move all weights of a fresh network at full length.
     warm_up_epochs: epochs as a plain VAE before the Hamiltonian flow is switched on (see DECISIONS.md).
     patience: epochs without improvement of the smoothed ELBO before training stops, never within the warm-up.
     smoothing: weight of the past in the ELBO's running mean. max_rollbacks: times that training which diverged goes
@@ -47,6 +49,7 @@ class TrainingConfig(Config):
     """
 
     learning_rate: PositiveFloat = 1e-4
+    learning_rate_ramp: PositiveInt = 30
     batch_size: PositiveInt = 25
     epochs: PositiveInt = 300
     warm_up_epochs: int = Field(50, ge=0)
@@ -65,8 +68,9 @@ class SamplerConfig(Config):
     """HMC on sqrt(det G^-1) restricted to S = {|z| <= support_radius * max |c_i|} (thesis 1.8, 1.9).
 
     n_samples: synthetic scans per class. void_distance: a draw whose nearest centroid is farther than this
-    multiple of the largest nearest-neighbour distance among centroids counts as lying in the void.
-    support_reach: restrict S further, to points whose nearest centroid is within this multiple of the same distance.
+    multiple of the neighbourhood counts as lying in the void; the neighbourhood is the larger of the metric's
+    temperature and of the largest nearest-neighbour distance among centroids. support_reach: restrict S further,
+    to points whose nearest centroid is within this multiple of the neighbourhood.
     """
 
     n_samples: PositiveInt = 100

@@ -42,12 +42,16 @@ class StudyConfig(Config):
 
 
 class PhantomConfig(Config):
-    """The embedded study: sizes, grid and strength of the disease effect."""
+    """The embedded study: sizes, grid and strength of the disease effect.
+
+    voxel_size: mm; single scans stray around it
+    effect_mean, effect_sd: strength of the disease among patients, latent units; controls have mean 0 and control_sd
+    """
 
     n_subjects: PositiveInt = 100
     n_external: int = Field(40, ge=0)
     voxel_size: PositiveFloat = 3.0
-    effect_mean: float = 1.3
+    effect_mean: float = 1.4
     effect_sd: PositiveFloat = 0.6
     control_sd: PositiveFloat = 0.5
     seed: int = 2026

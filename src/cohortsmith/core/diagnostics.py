@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from cohortsmith.core.support import largest_gap, nearest_distance
+from cohortsmith.core.support import nearest_distance
 
 
 class Mixing(NamedTuple):
@@ -37,12 +37,8 @@ def mixing(trajectory: Tensor) -> Mixing:
     return Mixing(max(r_hats), min(sizes))
 
 
-def placement(draws: Tensor, centroids: Tensor, void_distance: float) -> Placement:
-    """Locate draws (n, d) among centroids (N, d), N >= 2.
-
-    A draw lies in the void when its nearest centroid is farther than `void_distance` times the largest
-    nearest-neighbour distance among the centroids.
-    """
+def placement(draws: Tensor, centroids: Tensor, void_beyond: float) -> Placement:
+    """Locate draws (n, d) among centroids (N, d); beyond `void_beyond` from the nearest one lies the void."""
     nearest = nearest_distance(draws, centroids)
-    void = (nearest > void_distance * largest_gap(centroids)).to(nearest.dtype)
+    void = (nearest > void_beyond).to(nearest.dtype)
     return Placement(nearest.mean().item(), nearest.max().item(), torch.mean(void).item())

@@ -94,7 +94,8 @@ def kernel_pull(kernels: MetricKernels, here: LocalMetric, matrices: Tensor) -> 
 
 def draw_velocity(here: LocalMetric, noise: Tensor) -> Tensor:
     """Turn standard normal noise (B, d) into N(0, G(z)): v = C^-T noise, as G = C^-T C^-1."""
-    return torch.linalg.solve_triangular(here.cholesky.mT, noise.unsqueeze(-1), upper=True).squeeze(-1)
+    velocity: Tensor = torch.linalg.solve_triangular(here.cholesky.mT, noise.unsqueeze(-1), upper=True)
+    return velocity.squeeze(-1)
 
 
 def log_velocity_density(here: LocalMetric, velocity: Tensor) -> Tensor:

@@ -40,3 +40,8 @@ def largest_gap(centroids: Tensor) -> float:
     """Give max_i min_{j != i} |c_i - c_j| of centroids (N, d), N >= 2: how far apart neighbours can be."""
     distances = torch.cdist(centroids, centroids).fill_diagonal_(math.inf)
     return distances.amin(dim=1).max().item()
+
+
+def neighbourhood(centroids: Tensor, temperature: float) -> float:
+    """Give the distance at which a centroid of the metric still speaks: its kernel's width T or the largest gap."""
+    return max(temperature, largest_gap(centroids))

@@ -24,9 +24,7 @@ def replacing(path: Path) -> Iterator[Path]:
 class Atomically(AbstractDataset[Any, Any]):
     """Save the wrapped dataset so that a kill leaves the old file or the whole new one, never a part."""
 
-    def __init__(
-        self, *, filepath: str, dataset: dict[str, Any], metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, filepath: str, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
         self._path, self._config, self.metadata = Path(filepath), dataset, metadata
 
     def save(self, data: Any) -> None:

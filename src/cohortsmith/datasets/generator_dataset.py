@@ -16,9 +16,7 @@ from cohortsmith.models.provenance import TrainedGenerator
 class GeneratorDataset(AbstractDataset[TrainedGenerator, TrainedGenerator | None]):
     """Save a trained generator; load it, or give `None` where there is none yet (`optional: true`)."""
 
-    def __init__(
-        self, *, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, *, filepath: str, optional: bool = False, metadata: dict[str, Any] | None = None) -> None:
         self._path, self._optional, self.metadata = Path(filepath), optional, metadata
 
     def save(self, data: TrainedGenerator) -> None:

@@ -12,7 +12,7 @@ from cohortsmith.datasets.atomically import replacing
 
 
 class ImageStack(AbstractDataset[Iterable[NDArray[np.float32]], NDArray[np.float32]]):
-    """Save an iterable of equally shaped float32 images as one `.npy`; load it as a read-only memory map (N, *shape)."""
+    """Save an iterable of equally shaped float32 images as one `.npy`; load it as a memory map (N, *shape)."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         self._path, self.metadata = Path(filepath), metadata

@@ -22,7 +22,7 @@ from cohortsmith.imaging.volume import Volume, write_volume
 class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]]):
     """Save each key at once and atomically (`None` removes it); load the records, leaving the voxels on disk.
 
-    name: file name without extension; `{key}`, `{subject}` and `{session}` are filled in.
+    name: file name without extension; `<key>`, `<subject>` and `<session>` are filled in.
     record_name: the same for the JSON record where it must lie elsewhere.
     previews: also write a PNG beside a volume of one slice.
     """
@@ -31,7 +31,7 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
         self,
         *,
         filepath: str,
-        name: str = "{key}",
+        name: str = "<key>",
         record_name: str = "",
         description: str = "",
         previews: bool = False,
@@ -64,7 +64,7 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
         _preview(volume_path).unlink(missing_ok=True)
 
     def _records(self) -> Iterator[tuple[str, Stored]]:
-        for path in self._root.glob(self._record_name.format(key="*", subject="*", session="*") + ".json"):
+        for path in self._root.glob(_fill(self._record_name, "*", "*", "*") + ".json"):
             record = json.loads(path.read_text())
             if "Key" in record:
                 volume_path = self._path(self._name, record["Key"], ".nii.gz")
@@ -75,13 +75,18 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
 
     def _path(self, name: str, key: str, extension: str) -> Path:
         subject, _, session = key.partition("_")
-        return self._root / (name.format(key=key, subject=subject, session=session) + extension)
+        return self._root / (_fill(name, key, subject, session) + extension)
 
     def _exists(self) -> bool:
         return next(self._records(), None) is not None
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._root), "name": self._name}
+
+
+def _fill(name: str, key: str, subject: str, session: str) -> str:
+    # Kedro fills curly brackets itself, from the name of the catalog entry.
+    return name.replace("<key>", key).replace("<subject>", subject).replace("<session>", session)
 
 
 def _write_slice(path: Path, voxels: np.ndarray) -> None:

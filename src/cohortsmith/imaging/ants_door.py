@@ -1,6 +1,7 @@
 """The only module that imports ANTsPy: one thread, and RAS mm outside, LPS mm inside."""
 
 import os
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def load_ants() -> Any:
     """Import ANTsPy when first needed (2 s), single-threaded: its sums depend on the number of threads."""
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
     try:
-        import ants
+        return import_module("ants")
     except ImportError as error:
         raise ConfigurationError(
             "ANTsPy is not installed",
@@ -26,7 +27,6 @@ def load_ants() -> Any:
             expected="the package antspyx",
             remedy="pip install antspyx, or set preparation.kind to 'slices' for images that are aligned already",
         ) from None
-    return ants
 
 
 def to_ants(volume: Volume) -> Any:

@@ -109,7 +109,7 @@ def write_raw_scan(root: Path, key: str, volume: Volume, sidecar: Mapping[str, A
     return path
 
 
-def write_derivative_scan(  # noqa: PLR0913 - two groups of BIDS entities
+def write_derivative_scan(
     root: Path,
     key: str,
     volume: Volume,

@@ -50,16 +50,20 @@ def block_mean(volume: Volume, factor: int) -> Volume:
     """Average cells of `factor` voxels per axis, dropping the incomplete last ones: a copy without aliasing."""
     data = volume.data
     for axis in range(3):
-        starts = np.arange(0, data.shape[axis] // factor * factor, factor)
-        cells = np.add.reduceat(data.take(np.arange(len(starts) * factor), axis), starts, axis)
-        data = cells / np.float32(factor) if data.shape[axis] > 1 else data
+        data = _cell_means(data, factor, axis) if data.shape[axis] > 1 else data
     return Volume(data, _coarser_affine(volume, factor))
+
+
+def _cell_means(data: NDArray[np.float32], factor: int, axis: int) -> NDArray[np.float32]:
+    starts = np.arange(0, data.shape[axis] // factor * factor, factor)
+    sums = np.add.reduceat(data.take(np.arange(len(starts) * factor), axis), starts, axis)
+    return np.asarray(sums / factor, dtype=np.float32)
 
 
 def _coarser_affine(volume: Volume, factor: int) -> NDArray[np.float64]:
     # A cell's centre lies (factor - 1) / 2 voxels beyond the centre of its first voxel.
     factors = np.where(np.array(volume.data.shape) > 1, factor, 1)
-    affine = volume.affine @ np.diag([*factors, 1.0])
+    affine = np.asarray(volume.affine @ np.diag([*factors, 1.0]))
     affine[:3, 3] = volume.affine[:3, :3] @ ((factors - 1) / 2) + volume.affine[:3, 3]
     return affine
 

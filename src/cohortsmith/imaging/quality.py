@@ -101,7 +101,9 @@ def outliers(cohort: Mapping[str, Mapping[str, float]]) -> list[Outlier]:
         outlier
         for names, signs in sides
         for name in names
-        for outlier in _outlying(name, signs, {key: numbers[name] for key, numbers in cohort.items() if name in numbers})
+        for outlier in _outlying(
+            name, signs, {key: numbers[name] for key, numbers in cohort.items() if name in numbers}
+        )
     ]
 
 

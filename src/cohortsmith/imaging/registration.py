@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cohortsmith.config.preparation import RegistrationConfig
 from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.ants_door import load_ants, matrix_from_itk, matrix_to_itk, orthogonal_affine, to_ants
-from cohortsmith.imaging.grid import Grid, coarsen, grid_of, resample
+from cohortsmith.imaging.grid import coarsen, grid_of, resample
 from cohortsmith.imaging.intensity import foreground, winsorise
 from cohortsmith.imaging.template import brain_mask, template
 from cohortsmith.imaging.volume import Volume
@@ -99,7 +99,9 @@ def run_stages(moving: Volume, start: Matrix, stages: tuple[str, ...], config: R
     # What ITK cannot hold (shear of the scan's own affine) is put before the transform it finds.
     shear = orthogonal_affine(moving.affine) @ np.linalg.inv(moving.affine)
     with TemporaryDirectory() as folder:
-        found = _antsregistration(to_ants(moving).clone("double"), start @ np.linalg.inv(shear), stages, config, Path(folder))
+        found = _antsregistration(
+            to_ants(moving).clone("double"), start @ np.linalg.inv(shear), stages, config, Path(folder)
+        )
     return np.asarray(found @ shear)
 
 
@@ -110,7 +112,7 @@ def _antsregistration(
     fixed = to_ants(template(config.template_resolution)).clone("double")
     mask = to_ants(brain_mask(config.template_resolution, config.mask_dilation)) != 0
     # ITK's transforms carry fixed points to moving points: the inverse of ours.
-    _write_transform(ants, np.linalg.inv(start), folder / "start.mat")
+    _write_transform(ants, np.asarray(np.linalg.inv(start)), folder / "start.mat")
     pointer = ants.internal.get_pointer_string
     images = f"{pointer(fixed)},{pointer(moving)}"
     arguments = ["--dimensionality", "3", "--float", "0", "--random-seed", str(config.seed)]
@@ -120,7 +122,7 @@ def _antsregistration(
     for stage in stages:
         arguments += _stage(stage, images, config)
     ants.registration(arguments, None)
-    return np.linalg.inv(_read_transform(ants, folder / "end0GenericAffine.mat"))
+    return np.asarray(np.linalg.inv(_read_transform(ants, folder / "end0GenericAffine.mat")))
 
 
 def _stage(stage: str, images: str, config: RegistrationConfig) -> list[str]:

@@ -101,10 +101,9 @@ def train_classifier(
     state: dict[str, Tensor] = {}
     for start, stop in pairwise([0, *_evaluation_steps(config)]):
         losses = [_take_step(network, optimizer, sample_batch, generator) for _ in range(start, stop)]
-        looked = _look(network, looked_at, stop, losses, config)
-        if looked.balanced_accuracy > max((past.balanced_accuracy for past in history), default=-1.0):
+        history.append(_look(network, looked_at, stop, losses, config))
+        if best_step(history) == stop:
             state = {name: value.clone() for name, value in network.state_dict().items()}
-        history.append(looked)
     return ClassifierFit(config, shape, state, best_step(history), tuple(history))
 
 

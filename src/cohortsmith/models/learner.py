@@ -27,15 +27,19 @@ class Diverged(ArithmeticError):
 class Learner:
     """What training changes.
 
-    kept: the weights of the best smoothed ELBO of this phase, to go back to. scale: of the learning rate and the
-    leapfrog step. smoothed, best: running mean of the ELBO and its best value. stale: epochs since then.
+    entered: the weights that the present epoch began with. kept: those of the epoch with the best smoothed ELBO of
+    this phase, to go back to; never weights that no bound has been computed with. scale: of the learning rate and
+    the leapfrog step. steps: since the ramp began. smoothed, best: running mean of the ELBO and its best value.
+    stale: epochs since then.
     """
 
     model: RHVAE
     optimizer: torch.optim.Optimizer
+    entered: dict[str, Tensor]
     kept: dict[str, Tensor]
     phase: Phase = "warm-up"
     scale: float = 1.0
+    steps: int = 0
     rollbacks: int = 0
     smoothed: float = math.nan
     best: float = -math.inf
@@ -44,13 +48,14 @@ class Learner:
 
 def begin(model: RHVAE, learning_rate: float) -> Learner:
     """Start learning; the initial weights are the first to go back to."""
-    kept = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    return Learner(model, _adam(model, learning_rate), kept)
+    entered, kept = ({name: value.clone() for name, value in model.state_dict().items()} for _ in range(2))
+    return Learner(model, _adam(model, learning_rate), entered, kept)
 
 
 def begin_flow(learner: Learner) -> None:
     """Switch the flow on: from here on the ELBO is another one, so its running mean starts anew."""
-    learner.phase, learner.smoothed, learner.best, learner.stale = "flow", math.nan, -math.inf, 0
+    learner.phase, learner.steps = "flow", 0
+    learner.smoothed, learner.best, learner.stale = math.nan, -math.inf, 0
 
 
 def learn_epoch(
@@ -64,7 +69,7 @@ def learn_epoch(
     causes: list[str] = []
     while True:
         try:
-            means = _pass(learner, images, training.batch_size, generator)
+            means = _pass(learner, images, training, generator)
         except Diverged as cause:
             _roll_back(learner, training, epoch, str(cause))
             causes.append(str(cause))
@@ -83,11 +88,12 @@ def read_batch(images: Images, rows: NDArray[np.intp]) -> Tensor:
     return torch.from_numpy(np.asarray(images[rows], dtype=np.float32)).flatten(1)
 
 
-def _pass(learner: Learner, images: Images, batch_size: int, generator: torch.Generator) -> dict[str, float]:
+def _pass(learner: Learner, images: Images, training: TrainingConfig, generator: torch.Generator) -> dict[str, float]:
+    _copy(learner.model.state_dict(), learner.entered)
     order = torch.randperm(len(images), generator=generator).numpy()
     sums = np.zeros(5)
-    for rows in split_batches(len(images), batch_size):
-        bound = _step(learner, read_batch(images, np.sort(order[rows])), generator)
+    for rows in split_batches(len(images), training.batch_size):
+        bound = _step(learner, read_batch(images, np.sort(order[rows])), training, generator)
         per_image = (bound.elbo, bound.reconstruction, bound.kl, bound.shift)
         sums[:4] += [values.detach().sum().item() for values in per_image]
         sums[4] = max(sums[4], bound.residual.item())
@@ -101,7 +107,7 @@ def _pass(learner: Learner, images: Images, batch_size: int, generator: torch.Ge
     }
 
 
-def _step(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound:
+def _step(learner: Learner, batch: Tensor, training: TrainingConfig, generator: torch.Generator) -> Bound:
     bound = _bound(learner, batch, generator)
     loss = -bound.elbo.mean()
     if not torch.isfinite(loss):
@@ -112,6 +118,9 @@ def _step(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound:
     norm = torch.nn.utils.get_total_norm(gradients)
     if not torch.isfinite(norm):
         raise Diverged(f"the gradient's norm became {norm.item()}")
+    learner.steps += 1
+    ramp = min(1.0, learner.steps / training.learning_rate_ramp)
+    learner.optimizer.param_groups[0]["lr"] = training.learning_rate * learner.scale * ramp
     learner.optimizer.step()
     return bound
 
@@ -131,8 +140,7 @@ def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
     learner.stale += 1
     if learner.smoothed > learner.best:
         learner.best, learner.stale = learner.smoothed, 0
-        for name, value in learner.model.state_dict().items():
-            learner.kept[name].copy_(value)
+        learner.entered, learner.kept = learner.kept, learner.entered
 
 
 def _roll_back(learner: Learner, training: TrainingConfig, epoch: int, cause: str) -> None:
@@ -147,8 +155,13 @@ def _roll_back(learner: Learner, training: TrainingConfig, epoch: int, cause: st
             remedy="lower training.learning_rate or rhvae.step_size, lengthen training.warm_up_epochs, "
             "or raise rhvae.likelihood_variance",
         )
-    learner.model.load_state_dict(learner.kept)
-    learner.optimizer = _adam(learner.model, training.learning_rate * learner.scale)
+    _copy(learner.kept, learner.model.state_dict())
+    learner.optimizer, learner.steps = _adam(learner.model, training.learning_rate), 0
+
+
+def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
+    for name, value in source.items():
+        target[name].copy_(value)
 
 
 def _adam(model: RHVAE, learning_rate: float) -> torch.optim.Optimizer:

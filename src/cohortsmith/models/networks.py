@@ -5,6 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from cohortsmith.models.shared_weight import SharedWeight, apply_shared
+
 
 class Encoder(nn.Module):
     """q(z_0 | x) = N(mu(x), diag exp(log_variance(x))): images (B, D) -> mu (B, d), log_variance (B, d)."""
@@ -30,9 +32,10 @@ class Decoder(nn.Module):
         self.trunk = _trunk(widths)
         self.logits = nn.Linear(widths[-1], n_voxels)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Decode (B, d) -> logits (B, D)."""
-        logits: Tensor = self.logits(self.trunk(latents))
+    def forward(self, latents: Tensor, wide: SharedWeight | None = None) -> Tensor:
+        """Decode (B, d) -> logits (B, D); `wide` is the last layer's weight, shared by many calls of one bound."""
+        features = self.trunk(latents)
+        logits: Tensor = self.logits(features) if wide is None else apply_shared(wide, features) + self.logits.bias
         return logits
 
 

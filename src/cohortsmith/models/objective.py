@@ -9,6 +9,7 @@ from torch import Tensor
 from cohortsmith.core.metric import MetricKernels, expand
 from cohortsmith.core.riemannian import Flow, Integrator, LogJoint, flow
 from cohortsmith.models.rhvae import RHVAE, metric_of
+from cohortsmith.models.shared_weight import share
 
 
 class Noise(NamedTuple):
@@ -97,7 +98,8 @@ def log_weight(ended: Flow, posterior: Posterior, noise: Tensor) -> Tensor:
 
 def joint(model: RHVAE, images: Tensor) -> LogJoint:
     """Give z (B, d) -> log p(x, z) = log p(x | z) + log N(z; 0, I) (B,) for images (B, D)."""
-    return lambda z: model.log_likelihood(z, images) + log_standard_normal(z)
+    wide = share(model.decoder.logits.weight)
+    return lambda z: model.log_likelihood(z, images, wide) + log_standard_normal(z)
 
 
 def draw(posterior: Posterior, noise: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from cohortsmith.config.generator import RHVAEConfig
 from cohortsmith.core.metric import MetricField
 from cohortsmith.models.networks import Decoder, Encoder, MetricNetwork, initialise
+from cohortsmith.models.shared_weight import SharedWeight
 
 
 class EpochRecord(NamedTuple):
@@ -58,13 +59,13 @@ class RHVAE(nn.Module):
         learned = config.learned_variance and config.likelihood == "gaussian"
         self.log_variance = nn.Parameter(torch.empty(()), requires_grad=learned)
 
-    def log_likelihood(self, latents: Tensor, images: Tensor) -> Tensor:
+    def log_likelihood(self, latents: Tensor, images: Tensor, wide: SharedWeight | None = None) -> Tensor:
         """Give log p(x | z): (B, d), (B, D) -> (B,), summed over voxels, never averaged.
 
         Gaussian: -|x - mu|^2 / (2 var) - D/2 log(2 pi var), mu the decoded image, var per voxel. The smaller var,
         the more a voxel's error weighs against the KL to the prior.
         """
-        logits = self.decoder(latents)
+        logits = self.decoder(latents, wide)
         if self.config.likelihood == "bernoulli":
             return -functional.binary_cross_entropy_with_logits(logits, images, reduction="none").sum(1)
         squared: Tensor = (images - logits.sigmoid()).square().sum(1)

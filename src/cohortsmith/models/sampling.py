@@ -10,7 +10,7 @@ from cohortsmith.config.generator import SamplerConfig
 from cohortsmith.core import hmc
 from cohortsmith.core.diagnostics import mixing, placement
 from cohortsmith.core.metric import MetricField, expand, log_inverse_volume_and_gradient
-from cohortsmith.core.support import Support, ball_around, contains, largest_gap
+from cohortsmith.core.support import Support, ball_around, contains, neighbourhood
 from cohortsmith.errors import TrainingError
 
 
@@ -39,7 +39,8 @@ def draw_latents(field: MetricField, config: SamplerConfig, generator: torch.Gen
     if run.acceptance < config.minimum_acceptance:
         raise _stuck(run.acceptance, config)
     latents = run.state.position
-    mixed, placed = mixing(run.trajectory), placement(latents, field.centroids, config.void_distance)
+    void_beyond = config.void_distance * neighbourhood(field.centroids, field.temperature)
+    mixed, placed = mixing(run.trajectory), placement(latents, field.centroids, void_beyond)
     diagnostics = {
         "acceptance": run.acceptance,
         "energy_error": run.energy_error,
@@ -55,7 +56,7 @@ def support_of(field: MetricField, config: SamplerConfig) -> Support:
     ball = ball_around(field.centroids, config.support_radius)
     if config.support_reach is None:
         return ball
-    return ball._replace(reach=config.support_reach * largest_gap(field.centroids))
+    return ball._replace(reach=config.support_reach * neighbourhood(field.centroids, field.temperature))
 
 
 def _run_chains(field: MetricField, support: Support, config: SamplerConfig, generator: torch.Generator) -> _Run:

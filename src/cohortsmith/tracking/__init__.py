@@ -7,7 +7,7 @@ is stored, and no value that is a path of this machine.
 from cohortsmith.tracking.command import exact_command
 from cohortsmith.tracking.parent_run import ARTIFACTS, ParentRun, start_parent
 from cohortsmith.tracking.store import Store, close_dead_runs, open_store
-from cohortsmith.tracking.ui import ui_command
+from cohortsmith.tracking.ui import ui_address, ui_command
 
 __all__ = [
     "ARTIFACTS",
@@ -17,5 +17,6 @@ __all__ = [
     "exact_command",
     "open_store",
     "start_parent",
+    "ui_address",
     "ui_command",
 ]

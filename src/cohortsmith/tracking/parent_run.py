@@ -17,7 +17,7 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 # Catalog entries whose files are published with the parent run: none holds voxels or the table of participants.
 ARTIFACTS = frozenset(
-    {"report", "quality_page", "summary", "arms", "differences", "verdict", "copying", "phantom_check"}
+    {"report", "quality_page", "arms", "differences", "verdict", "copying", "phantom_check"}
 )
 
 

@@ -23,3 +23,9 @@ def ui_command(database: Path, port: int = 5000) -> tuple[list[str], dict[str, s
     }
     words = [word for option in options.items() for word in option]
     return [sys.executable, "-m", "mlflow", "ui", *words], dict(_ENVIRONMENT)
+
+
+def ui_address(port: int = 5000, experiment_id: str = "") -> str:
+    """Give the address of the runs, on the page for training rather than the one for chat traces."""
+    place = f"experiments/{experiment_id}/runs" if experiment_id else "experiments"
+    return f"http://127.0.0.1:{port}/#/{place}?workflowType=machine_learning"

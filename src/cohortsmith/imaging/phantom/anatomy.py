@@ -21,13 +21,14 @@ from cohortsmith.imaging.phantom.regions import Regions, load_regions
 Array = NDArray[np.floating]
 
 # Share of volume gained or lost (its logarithm) where a region is, at an effect of one.
-VENTRICLE_GROWTH, TEMPORAL_LOSS = 1.0, 0.35
-ELDERLY = 0.6  # effect on the ventricles that everybody has: the template is of young adults
+VENTRICLE_GROWTH, TEMPORAL_LOSS = 0.70, 0.50
+ELDERLY = 0.7  # effect on the ventricles that everybody has: the template is of young adults
 AGE_EFFECT, MEAN_AGE = 0.02, 74.0  # effect per year; years
 # What differs between people of equal effect: a spread on each region's own effect, and smooth variation of the
 # whole head at two scales (correlation mm, root mean square mm).
-VENTRICLE_SPREAD, TEMPORAL_SPREAD = 0.35, 0.35
-VARIATION = ((30.0, 2.0), (12.0, 0.8))
+VENTRICLE_SPREAD, TEMPORAL_SPREAD = 0.25, 0.25
+VARIATION = ((30.0, 1.0), (12.0, 0.5))
+MARGIN = 12  # voxels of 2 mm: how far a region may move when it is measured
 ROTATION, SHIFT, SCALE = 6.0, 8.0, 0.04  # standard deviations: degrees, mm, logarithm of the size
 
 
@@ -61,8 +62,9 @@ def draw_effect(config: PhantomConfig, study: Study, index: int, person: pd.Seri
     return float(rng.normal(mean, sd) + AGE_EFFECT * (person["age"] - MEAN_AGE))
 
 
-def build_anatomy(config: PhantomConfig, study: Study, index: int, effect: float) -> Anatomy:
-    """Deform and place the template for one subject."""
+def draw_anatomy(config: PhantomConfig, study: Study, index: int, person: pd.Series) -> Anatomy:
+    """Draw the disease, the shape and the pose of one subject (a row of the cohort)."""
+    effect = draw_effect(config, study, index, person)
     velocity = draw_velocity(subject_stream(config, study, index, purpose=1), effect)
     return Anatomy(
         effect=effect,
@@ -81,13 +83,15 @@ def draw_velocity(rng: np.random.Generator, effect: float) -> deformation.Field:
     return np.asarray(disease + np.sum(smooth, axis=0))
 
 
-def region_volume(region: Array, displacement: deformation.Field) -> float:
-    """Measure a template region (X, Y, Z; 2 mm grid) after deformation, mm^3, with the head's size taken out."""
+def region_volume(region: Array, backward: deformation.Field) -> float:
+    """Measure a template region (X, Y, Z; 2 mm grid) warped to a subject, mm^3, with the head's size taken out."""
     affine = load_regions().affine
     inside = np.nonzero(region)
-    points = _world(np.stack(inside), affine)
-    growth = deformation.sample_lattice(deformation.jacobian_determinant(displacement), points)
-    return float((region[inside] * growth).sum() * np.linalg.det(affine[:3, :3]))
+    box = [slice(int(i.min()) - MARGIN, int(i.max()) + MARGIN) for i in inside]
+    points = affine[:3, :3] @ np.mgrid[box].reshape(3, -1) + affine[:3, 3:]
+    index = np.linalg.inv(affine[:3, :3]) @ (deformation.displace(points, backward) - affine[:3, 3:])
+    warped = ndimage.map_coordinates(region, index, order=1)
+    return float(warped.sum() * np.linalg.det(affine[:3, :3]))
 
 
 @lru_cache(maxsize=1)
@@ -98,7 +102,7 @@ def load_atrophy() -> Atrophy:
     """
     regions = load_regions()
     return Atrophy(
-        ventricles=_flow(regions, VENTRICLE_GROWTH * regions.ventricles),
+        ventricles=_flow(regions, VENTRICLE_GROWTH * regions.periventricular),
         temporal=_flow(regions, -TEMPORAL_LOSS * regions.temporal),
     )
 
@@ -106,7 +110,8 @@ def load_atrophy() -> Atrophy:
 def _flow(regions: Regions, density: Array) -> deformation.Field:
     balanced = density - regions.grey * (density.sum() / regions.grey.sum())
     smooth = ndimage.gaussian_filter(balanced, 1.0)
-    index = np.linalg.solve(regions.affine, _homogeneous(deformation.lattice_points().reshape(3, -1)))[:3]
+    points = deformation.lattice_points().reshape(3, -1)
+    index = np.linalg.inv(regions.affine[:3, :3]) @ (points - regions.affine[:3, 3:])
     lattice = ndimage.map_coordinates(smooth, index, order=1).reshape(deformation.SHAPE)
     return deformation.flow_with_divergence(lattice)
 
@@ -120,10 +125,3 @@ def _draw_pose(rng: np.random.Generator) -> NDArray[np.float64]:
     placed[:3, 3] = rng.normal(0, SHIFT, 3)
     return np.asarray(np.linalg.inv(placed))
 
-
-def _world(index: Array, affine: NDArray[np.float64]) -> Array:
-    return np.asarray((affine @ _homogeneous(index))[:3])
-
-
-def _homogeneous(points: Array) -> Array:
-    return np.concatenate([points, np.ones((1, points.shape[1]))])

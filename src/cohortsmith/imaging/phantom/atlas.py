@@ -36,10 +36,9 @@ class Atlas(NamedTuple):
 @lru_cache(maxsize=2)
 def load_atlas(resolution: int) -> Atlas:
     """Build the template head at 1 or 2 mm; kept for the life of the process."""
-    t1, grey, white = (_block_mean(image, resolution) for image in _icbm_images())
-    brain = _brain_maps(t1, grey, white)
+    brain = {name: _block_mean(image, resolution) for name, image in _brain_maps(*_icbm_images()).items()}
     affine = _affine(resolution)
-    maps = brain | head_around(t1 > 0, affine)
+    maps = brain | head_around(brain["csf"] + brain["grey"] + brain["white"] > 0.5, affine)
     maps["csf"] = np.maximum(brain["csf"], maps.pop("subarachnoid"))
     return Atlas({name: image.astype(np.float16) for name, image in maps.items()}, affine, resolution)
 
@@ -63,6 +62,7 @@ def _block_mean(image: Array, size: int) -> Array:
 
 
 def _brain_maps(t1: Array, grey: Array, white: Array) -> dict[str, Array]:
+    """Split the brain at 1 mm, where tissues are purest, so that coarser maps are averages of finer ones."""
     inside = t1 > 0
     csf = np.clip(1 - grey - white, 0, 1) * inside
     tissues = np.stack([csf, grey, white])

@@ -65,9 +65,7 @@ def subject_stream(config: PhantomConfig, study: Study, index: int, purpose: int
     return np.random.default_rng([config.seed, STREAMS[study], index, purpose])
 
 
-def _draw_person(
-    rng: np.random.Generator, group: Demographics, sites: tuple[str, ...]
-) -> tuple[float, str, str, int]:
+def _draw_person(rng: np.random.Generator, group: Demographics, sites: tuple[str, ...]) -> tuple[float, str, str, int]:
     age = float(np.clip(rng.normal(*group.age), 55, 96))
     sex = "M" if rng.random() < group.men else "F"
     return round(age, 1), sex, str(rng.choice(sites)), _draw_mmse(rng, *group.mmse)

@@ -18,7 +18,7 @@ SHAPE = (41, 51, 50)
 
 def lattice_points() -> Field:
     """Return the template coordinates (3, X, Y, Z) of the lattice, mm."""
-    return ORIGIN[:, None, None, None] + SPACING * np.indices(SHAPE)
+    return np.asarray(ORIGIN[:, None, None, None] + SPACING * np.indices(SHAPE))
 
 
 def random_velocity(rng: np.random.Generator, smoothness: float, size: float) -> Field:
@@ -42,7 +42,7 @@ def flow_with_divergence(density: Field) -> Field:
 
 def exponential(velocity: Field, squarings: int = 5) -> Field:
     """Integrate a velocity field over unit time: the displacement (3, X, Y, Z), mm, of the end points."""
-    displacement = velocity / 2**squarings
+    displacement: Field = velocity / 2**squarings
     start = np.indices(SHAPE, dtype=np.float64)
     for _ in range(squarings):
         displacement = displacement + _sample(displacement, start + displacement / SPACING)
@@ -59,12 +59,6 @@ def jacobian_determinant(displacement: Field) -> Field:
     """Return the local change of volume (X, Y, Z) of a deformation; positive everywhere if it is invertible."""
     gradients = [np.stack(np.gradient(each, SPACING), axis=-1) for each in displacement]
     return np.asarray(np.linalg.det(np.stack(gradients, axis=-2) + np.eye(3)))
-
-
-def sample_lattice(values: Field, points: Points) -> NDArray[np.float64]:
-    """Interpolate a scalar lattice (X, Y, Z) at template points (3, ...) mm."""
-    index = (points - ORIGIN.reshape(3, *([1] * (points.ndim - 1)))) / SPACING
-    return np.asarray(ndimage.map_coordinates(values, index, order=1, mode="nearest"))
 
 
 def _sample(field: Field, index: Points) -> NDArray[np.float64]:

@@ -48,7 +48,7 @@ def ellipsoid(axes: Axes, centre: tuple[int, ...], radii: tuple[int, ...]) -> Ma
 
 
 def _any(axes: Axes, ellipsoids: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]) -> Mask:
-    return np.logical_or.reduce([ellipsoid(axes, *each) for each in ellipsoids])
+    return np.asarray(np.logical_or.reduce([ellipsoid(axes, *each) for each in ellipsoids]))
 
 
 def _neck(axes: Axes) -> Mask:

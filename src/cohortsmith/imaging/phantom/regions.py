@@ -21,16 +21,19 @@ REGION_RESOLUTION = 2  # mm, whatever the voxels of the scans: sizes must not de
 HIPPOCAMPUS_LINE = ((22, -8, -19), (27, -13, -20), (30, -21, -16), (30, -29, -10), (25, -37, -3))
 HIPPOCAMPUS_RADIUS, TEMPORAL_RADIUS = 5.5, 14.0
 IN_A_VENTRICLE = (8, -10, 22)
+PERIVENTRICULAR = 5.0  # mm
 DEEP = 25.0  # mm under the surface of the brain: leaves the cisterns out
 
 
 class Regions(NamedTuple):
     """Fractions (X, Y, Z) on the 2 mm template grid, and that grid.
 
-    temporal: hippocampi and medial temporal cortex together
+    periventricular: the ventricles and 5 mm around them
+    temporal:        hippocampi and medial temporal cortex together
     """
 
     ventricles: Array
+    periventricular: Array
     hippocampi: Array
     temporal: Array
     grey: Array
@@ -43,8 +46,11 @@ def load_regions() -> Regions:
     atlas = load_atlas(REGION_RESOLUTION)
     grey = atlas.maps["grey"].astype(np.float32)
     away = _distance_from_hippocampal_line(atlas)
+    ventricles = _lateral_ventricles(atlas)
+    beside = ndimage.distance_transform_edt(ventricles < 0.5, sampling=atlas.resolution)
     return Regions(
-        ventricles=_lateral_ventricles(atlas),
+        ventricles=ventricles,
+        periventricular=(beside < PERIVENTRICULAR).astype(np.float32),
         hippocampi=grey * (away < HIPPOCAMPUS_RADIUS),
         temporal=grey * (away < TEMPORAL_RADIUS),
         grey=grey,
@@ -59,7 +65,7 @@ def _lateral_ventricles(atlas: Atlas) -> Array:
     parts, _ = ndimage.label((fluid > 0.5) & (depth > DEEP))
     seed = np.rint(np.linalg.solve(atlas.affine, [*IN_A_VENTRICLE, 1])[:3]).astype(int)
     core = parts == parts[tuple(seed)]
-    return fluid * ndimage.binary_dilation(core)
+    return np.asarray(fluid * ndimage.binary_dilation(core))
 
 
 def _distance_from_hippocampal_line(atlas: Atlas) -> Array:

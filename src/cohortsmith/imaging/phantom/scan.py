@@ -9,11 +9,11 @@ from scipy import ndimage
 
 from cohortsmith.config.study import PhantomConfig
 from cohortsmith.imaging.phantom import deformation
-from cohortsmith.imaging.phantom.anatomy import Anatomy, build_anatomy, draw_effect, region_volume
+from cohortsmith.imaging.phantom.anatomy import Anatomy, draw_anatomy, region_volume
 from cohortsmith.imaging.phantom.atlas import Atlas, load_atlas
 from cohortsmith.imaging.phantom.cohort import Study, draw_cohort, subject_stream
 from cohortsmith.imaging.phantom.regions import load_regions
-from cohortsmith.imaging.phantom.scanner import Scanner, draw_scanner, place_grid, receive
+from cohortsmith.imaging.phantom.scanner import Scanner, draw_scanner, place_grid, receive, stored_axes
 from cohortsmith.imaging.volume import Volume
 
 Array = NDArray[np.floating]
@@ -47,7 +47,7 @@ class PhantomScan(NamedTuple):
 def make_scan(config: PhantomConfig, study: Study, index: int) -> PhantomScan:
     """Make the scan of the subject in row `index` of `draw_cohort`, whatever else has been made."""
     person = draw_cohort(config, study).iloc[index]
-    anatomy = build_anatomy(config, study, index, draw_effect(config, study, index, person))
+    anatomy = draw_anatomy(config, study, index, person)
     scanner = draw_scanner(config, study, person["site"], subject_stream(config, study, index, purpose=3))
     shape, affine = place_grid(scanner, anatomy.pose)
     clean = render(anatomy, scanner, shape, affine, load_atlas(2 if config.voxel_size >= 2 else 1))
@@ -58,12 +58,11 @@ def make_scan(config: PhantomConfig, study: Study, index: int) -> PhantomScan:
 def truth_table(config: PhantomConfig, study: Study) -> pd.DataFrame:
     """Tabulate the truth per subject: subject, effect, ventricle_volume and hippocampus_volume (mm^3)."""
     cohort = draw_cohort(config, study)
-    rows = []
-    for index, person in cohort.iterrows():
-        effect = draw_effect(config, study, int(str(index)), person)
-        truth = measure_truth(build_anatomy(config, study, int(str(index)), effect))
-        rows.append({"subject": person["subject"], **truth._asdict()})
-    return pd.DataFrame(rows).drop(columns="pose")
+    rows = [
+        (cohort.at[index, "subject"], *measure_truth(draw_anatomy(config, study, index, cohort.iloc[index]))[:3])
+        for index in range(len(cohort))
+    ]
+    return pd.DataFrame(rows, columns=["subject", *PhantomTruth._fields[:3]])
 
 
 def measure_truth(anatomy: Anatomy) -> PhantomTruth:
@@ -71,8 +70,8 @@ def measure_truth(anatomy: Anatomy) -> PhantomTruth:
     regions = load_regions()
     return PhantomTruth(
         effect=anatomy.effect,
-        ventricle_volume=region_volume(regions.ventricles, anatomy.forward),
-        hippocampus_volume=region_volume(regions.hippocampi, anatomy.forward),
+        ventricle_volume=region_volume(regions.ventricles, anatomy.backward),
+        hippocampus_volume=region_volume(regions.hippocampi, anatomy.backward),
         pose=anatomy.pose,
     )
 
@@ -106,13 +105,11 @@ def _template_signal(atlas: Atlas, scanner: Scanner) -> NDArray[np.float32]:
 def _blur(image: NDArray[np.float32], atlas: Atlas, scanner: Scanner) -> NDArray[np.float32]:
     """Smooth by the scan's voxel, beyond what the atlas' own voxel has already done."""
     voxel = np.empty(3)
-    voxel[[("RL".find(c) >= 0, "AP".find(c) >= 0, "SI".find(c) >= 0).index(True) for c in scanner.codes]] = (
-        scanner.voxel
-    )
+    voxel[stored_axes(scanner)] = scanner.voxel
     missing = np.sqrt(np.maximum(voxel**2 - atlas.resolution**2, 0))
     return np.asarray(ndimage.gaussian_filter(image, POINT_SPREAD * missing / atlas.resolution, truncate=3))
 
 
-def _apply(affine: NDArray[np.float64], points: Array) -> Array:
+def _apply(affine: Array, points: Array) -> Array:
     """Map points (3, ...) by an affine."""
     return np.asarray(np.tensordot(affine[:3, :3], points, axes=1) + affine[:3, 3].reshape(3, 1, 1, 1))

@@ -29,11 +29,9 @@ class Manner(NamedTuple):
 SIGNAL = {"csf": 0.26, "grey": 0.68, "white": 1.0, "marrow": 0.75, "muscle": 0.52, "fat": 1.25, "eye": 0.28}
 MANNERS = {
     "training": Manner(SIGNAL, noise=0.025, coarseness=1.0, thickness=1.25),
-    "external": Manner(
-        SIGNAL | {"csf": 0.22, "grey": 0.74, "fat": 1.45}, noise=0.045, coarseness=1.1, thickness=1.4
-    ),
+    "external": Manner(SIGNAL | {"csf": 0.22, "grey": 0.74, "fat": 1.45}, noise=0.045, coarseness=1.1, thickness=1.4),
 }
-SITE_SPREAD, SCAN_SPREAD = 0.04, 0.02  # standard deviation of the logarithm of each signal
+SITE_SPREAD, SCAN_SPREAD = 0.03, 0.015  # standard deviation of the logarithm of each signal
 ORIENTATIONS = ("RAS", "LAS", "LPS", "PSR", "RPI", "ASL", "PIR", "RSA")
 TILT = 3.0  # standard deviation of an oblique acquisition, degrees per axis
 FIELD_OF_VIEW = ((0.0, -12.0, -6.0), (196.0, 244.0, 228.0))  # centre and extent, mm, along left-right, ...
@@ -86,8 +84,7 @@ def _draw_voxel(config: PhantomConfig, manner: Manner, rng: np.random.Generator)
 def place_grid(scanner: Scanner, pose: Affine) -> tuple[tuple[int, ...], Affine]:
     """Lay the scan's grid around the head: its shape, and its affine (voxel index -> subject world mm)."""
     centre, extent = FIELD_OF_VIEW
-    towards = axcodes2ornt(tuple(scanner.codes))
-    axes, signs = towards[:, 0].astype(int), towards[:, 1]
+    axes, signs = stored_axes(scanner), axcodes2ornt(tuple(scanner.codes))[:, 1]
     shape = np.ceil(np.array(extent)[axes] / scanner.voxel).astype(int)
     affine = np.eye(4)
     directions = np.zeros((3, 3))
@@ -98,14 +95,21 @@ def place_grid(scanner: Scanner, pose: Affine) -> tuple[tuple[int, ...], Affine]
     return tuple(int(side) for side in shape), affine
 
 
-def receive(clean: NDArray[np.floating], affine: Affine, scanner: Scanner, rng: np.random.Generator) -> NDArray[np.float32]:
+def stored_axes(scanner: Scanner) -> NDArray[np.intp]:
+    """Return the world axis (0 left-right, 1 back-front, 2 down-up) along which each stored axis runs."""
+    return np.asarray(axcodes2ornt(tuple(scanner.codes))[:, 0], dtype=np.intp)
+
+
+def receive(
+    clean: NDArray[np.floating], affine: Affine, scanner: Scanner, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Turn the clean signal (X, Y, Z) into what is stored: inhomogeneous, with Rician noise, in whole numbers.
 
     Rician noise is the modulus of a complex signal with Gaussian noise in both channels (Gudbjartsson and Patz, 1995).
     """
     real = clean * _receive_field(clean.shape, affine, scanner) + rng.normal(0, scanner.noise, clean.shape)
     imaginary = rng.normal(0, scanner.noise, clean.shape)
-    return np.rint(np.hypot(real, imaginary)).astype(np.float32)
+    return np.asarray(np.rint(np.hypot(real, imaginary)), dtype=np.float32)
 
 
 def _receive_field(shape: tuple[int, ...], affine: Affine, scanner: Scanner) -> NDArray[np.float32]:
@@ -116,4 +120,4 @@ def _receive_field(shape: tuple[int, ...], affine: Affine, scanner: Scanner) -> 
     place = [sum(affine[i, j] * axes[j] for j in range(3)) / 100 for i in range(3)]
     logarithm = sum(linear[i] * place[i] for i in range(3))
     logarithm = logarithm + sum(quadratic[i, j] * place[i] * place[j] for i in range(3) for j in range(i + 1))
-    return np.exp(logarithm).astype(np.float32)
+    return np.asarray(np.exp(logarithm), dtype=np.float32)

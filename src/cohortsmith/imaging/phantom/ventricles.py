@@ -17,7 +17,7 @@ from cohortsmith.imaging.volume import Volume
 Array = NDArray[np.floating]
 
 REACH = 8.0  # mm around the template's ventricles in which a subject's are looked for
-GREY_LEVEL = 0.60  # signal of deep grey matter on the scale fluid = 0, white matter = 1
+FLUID_LEVEL, GREY_LEVEL = 0.35, 0.78  # signal relative to white matter: all fluid below, none above
 
 
 def ventricle_map(shape: tuple[int, ...], affine: NDArray[np.float64]) -> Array:
@@ -30,16 +30,15 @@ def ventricle_volume(volume: Volume) -> float:
     shape, affine = volume.data.shape, volume.affine
     near = _on_grid(_neighbourhood(), shape, affine)
     white = np.median(volume.data[_on_grid(_white_matter(), shape, affine) > 0.9])
-    fluid = np.percentile(volume.data[ventricle_map(shape, affine) > 0.3], 5)
-    level = (volume.data - fluid) / max(float(white - fluid), 1e-6)
-    dark = np.clip(1 - level / GREY_LEVEL, 0, 1)
+    level = volume.data / max(float(white), 1e-6)
+    dark = np.clip((GREY_LEVEL - level) / (GREY_LEVEL - FLUID_LEVEL), 0, 1)
     return float((near * dark).sum() * abs(np.linalg.det(affine[:3, :3])))
 
 
 @lru_cache(maxsize=1)
 def _neighbourhood() -> Array:
     away = ndimage.distance_transform_edt(load_regions().ventricles < 0.5, sampling=REGION_RESOLUTION)
-    return (away < REACH).astype(np.float32)
+    return np.asarray(away < REACH, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,6 @@
+"""Readers of NIfTI folders, BIDS datasets, folders of 2-D images, and DICOM."""
+
+from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
+from cohortsmith.imaging.sources.reader import convert_visit, read_source
+
+__all__ = ["Converted", "Inventory", "Visit", "convert_visit", "read_source"]

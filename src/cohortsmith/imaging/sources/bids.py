@@ -1,22 +1,20 @@
 """Any BIDS dataset with T1w scans and a diagnosis column in participants.tsv."""
 
-import json
 from pathlib import Path
 
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.imaging.bids import alphanumeric, kept_fields, scan_key, sidecar_path
+from cohortsmith.imaging.bids import alphanumeric, scan_key
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_person,
     read_table,
     require_distinct_rows,
-    require_file,
     require_folder,
+    require_table,
     required_columns,
 )
-from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
-from cohortsmith.imaging.sources.listing import STEP, Row, collect, visit
-from cohortsmith.imaging.volume import read_volume
+from cohortsmith.imaging.sources.inventory import Inventory, Visit
+from cohortsmith.imaging.sources.listing import STEP, Found, Row, collect, visit
 from cohortsmith.records import Rejection
 
 
@@ -27,8 +25,7 @@ def read_inventory(study: StudyConfig) -> Inventory:
     sub-X_sessions.tsv. Subjects without a row, and rows without a scan, are rejections.
     """
     root = require_folder(study.path, "study.path")
-    table = require_file(study.table or str(root / "participants.tsv"), "study.table" if study.table else "study.path")
-    rows = read_table(table, required_columns(study.columns))
+    rows = read_table(require_table(study.table or "participants.tsv", root), required_columns(study.columns))
     sessionless = study.columns.model_copy(update={"session": ""})
     require_distinct_rows(rows, sessionless)
     listed = {alphanumeric(row[study.columns.participant]) for row in rows}
@@ -82,14 +79,6 @@ def _of_session(subject: str, place: Path, scan: Path | None, row: Row, study: S
     if scan is None:
         return Rejection(key, STEP, "scan is missing: no T1w image in the session's folder")
     try:
-        return visit(key, str(scan), read_person(row, study))
+        return visit(key, Found(str(scan)), read_person(row, study))
     except UnusableValue as error:
         return Rejection(key, STEP, str(error))
-
-
-def convert(source: str, key: str) -> Converted:
-    """Read one scan and what may be kept of its sidecar."""
-    volume = read_volume(source, key)
-    sidecar = sidecar_path(Path(source))
-    fields = json.loads(sidecar.read_text(encoding="utf-8")) if sidecar.is_file() else {}
-    return Converted(volume, kept_fields(fields))

@@ -39,6 +39,12 @@ def require_folder(path: str, configuration_key: str) -> Path:
     return _require(path, configuration_key, is_folder=True)
 
 
+def require_table(table: str, folder: Path) -> Path:
+    """Give the study's table: a name inside the study's folder, or a path of its own."""
+    inside = folder / table
+    return inside if table and inside.is_file() else require_file(table, "study.table")
+
+
 def _require(path: str, configuration_key: str, *, is_folder: bool) -> Path:
     place = Path(path).expanduser()
     kind = "folder" if is_folder else "file"

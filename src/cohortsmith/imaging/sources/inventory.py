@@ -18,6 +18,7 @@ class Visit(NamedTuple):
     sex:            M, F, O or n/a
     mmse:           0 to 30, NaN if unknown
     site:           n/a if unknown
+    series:         names the series in `source` if that holds DICOM files
     """
 
     key: str
@@ -29,6 +30,7 @@ class Visit(NamedTuple):
     sex: str
     mmse: float
     site: str
+    series: str = ""
 
 
 class Inventory(NamedTuple):

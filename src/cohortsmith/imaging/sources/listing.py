@@ -1,6 +1,7 @@
 """Rows of a clinical table turned into visits or rejections, one each."""
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.imaging.bids import entities
@@ -18,17 +19,24 @@ STEP = "ingest"
 Row = dict[str, str]
 
 
-def list_rows(rows: list[Row], study: StudyConfig, find: Callable[[Row], str]) -> Inventory:
+class Found(NamedTuple):
+    """Where a row's raw scan lies; `series` names one of several DICOM series there."""
+
+    source: str
+    series: str = ""
+
+
+def list_rows(rows: list[Row], study: StudyConfig, find: Callable[[Row], Found]) -> Inventory:
     """Make one visit or one rejection of every row.
 
-    find: gives a row's raw scan as a path, or raises `UnusableValue`.
+    find: gives a row's raw scan, or raises `UnusableValue`.
     Raises `StudyError` if rows repeat a visit or participants would clash.
     """
     require_distinct_rows(rows, study.columns)
     return collect(_visit_or_rejection(row, study, find) for row in rows)
 
 
-def _visit_or_rejection(row: Row, study: StudyConfig, find: Callable[[Row], str]) -> Visit | Rejection:
+def _visit_or_rejection(row: Row, study: StudyConfig, find: Callable[[Row], Found]) -> Visit | Rejection:
     key = row_key(row, study.columns)
     try:
         return visit(key, find(row), read_person(row, study))
@@ -36,10 +44,10 @@ def _visit_or_rejection(row: Row, study: StudyConfig, find: Callable[[Row], str]
         return Rejection(key, STEP, str(error))
 
 
-def visit(key: str, source: str, person: Person) -> Visit:
+def visit(key: str, found: Found, person: Person) -> Visit:
     """Join a key, a raw scan and its person."""
     subject, session = entities(key)
-    return Visit(key, f"sub-{subject}", f"ses-{session}", source, *person)
+    return Visit(key, f"sub-{subject}", f"ses-{session}", found.source, *person, found.series)
 
 
 def collect(found: Iterable[Visit | Rejection]) -> Inventory:

@@ -1,39 +1,43 @@
 """A folder of NIfTI files and a clinical table."""
 
+import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cohortsmith.config.study import Columns, StudyConfig
+from cohortsmith.imaging.bids import kept_fields, sidecar_path
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_table,
-    require_file,
     require_folder,
+    require_table,
     required_columns,
 )
-from cohortsmith.imaging.sources.inventory import Converted, Inventory
-from cohortsmith.imaging.sources.listing import Row, list_rows
+from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
+from cohortsmith.imaging.sources.listing import Found, Row, list_rows
 from cohortsmith.imaging.volume import read_volume
 
 
 def read_inventory(study: StudyConfig) -> Inventory:
-    """List the visits of `study.table`; scans lie under `study.path`.
+    """List the visits of `study.table` (a path, or a name inside `study.path`); scans lie under `study.path`.
 
     The scan is named by the column `study.columns.file` (relative to the folder), else it is
     <participant>_<session>.nii.gz or <participant>.nii.gz (or .nii).
     """
     folder = require_folder(study.path, "study.path")
-    table = require_file(study.table, "study.table")
-    rows = read_table(table, required_columns(study.columns, study.columns.session, study.columns.file))
+    rows = read_table(
+        require_table(study.table, folder), required_columns(study.columns, study.columns.session, study.columns.file)
+    )
     return list_rows(rows, study, partial(find_scan, folder, study.columns, (".nii.gz", ".nii")))
 
 
-def find_scan(folder: Path, columns: Columns, suffixes: tuple[str, ...], row: Row) -> str:
-    """Give the path of a row's scan; raise `UnusableValue` if there is none."""
+def find_scan(folder: Path, columns: Columns, suffixes: tuple[str, ...], row: Row) -> Found:
+    """Find a row's scan; raise `UnusableValue` if there is none."""
     names = _names(columns, suffixes, row)
     for name in names:
         if (folder / name).is_file():
-            return str(folder / name)
+            return Found(str(folder / name))
     raise UnusableValue(f"scan is missing: none of {len(names)} expected file names exists")
 
 
@@ -45,6 +49,14 @@ def _names(columns: Columns, suffixes: tuple[str, ...], row: Row) -> list[str]:
     return [stem + suffix for stem in stems for suffix in suffixes]
 
 
-def convert(source: str, key: str) -> Converted:
-    """Read one scan as it is."""
-    return Converted(read_volume(source, key), {})
+def convert(visit: Visit) -> Converted:
+    """Read one scan and what may be kept of its sidecar, if it has one."""
+    return Converted(read_volume(visit.source, visit.key), _sidecar(sidecar_path(Path(visit.source))))
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}  # nothing in it is needed
+    return kept_fields(fields) if isinstance(fields, dict) else {}

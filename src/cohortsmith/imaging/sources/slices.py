@@ -12,16 +12,16 @@ from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_table,
-    require_file,
     require_folder,
+    require_table,
     required_columns,
 )
-from cohortsmith.imaging.sources.inventory import Converted, Inventory
-from cohortsmith.imaging.sources.listing import Row, list_rows
+from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
+from cohortsmith.imaging.sources.listing import Found, Row, list_rows
 from cohortsmith.imaging.sources.nifti import find_scan
 from cohortsmith.imaging.volume import Volume, check_grid, check_voxels
 
-_SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg")
 _MINIMUM_SIDE = 16
 
 
@@ -32,30 +32,32 @@ def read_inventory(study: StudyConfig) -> Inventory:
     begins with <participant>_.
     """
     folder = require_folder(study.path, "study.path")
-    table = require_file(study.table or str(folder / "participants.tsv"), "study.table")
-    rows = read_table(table, required_columns(study.columns, study.columns.session, study.columns.file))
+    rows = read_table(
+        require_table(study.table or "participants.tsv", folder),
+        required_columns(study.columns, study.columns.session, study.columns.file),
+    )
     return list_rows(rows, study, partial(_find, folder, study.columns))
 
 
-def _find(folder: Path, columns: Columns, row: Row) -> str:
+def _find(folder: Path, columns: Columns, row: Row) -> Found:
     try:
-        return find_scan(folder, columns, _SUFFIXES, row)
+        return find_scan(folder, columns, SUFFIXES, row)
     except UnusableValue:
         matches = [] if columns.file else _beginning_with(folder, row[columns.participant])
         if len(matches) != 1:
             raise
-        return str(matches[0])
+        return Found(str(matches[0]))
 
 
 def _beginning_with(folder: Path, participant: str) -> list[Path]:
-    return sorted(path for path in folder.rglob(f"{participant}_*") if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.rglob(f"{participant}_*") if path.suffix.lower() in SUFFIXES)
 
 
-def convert(source: str, key: str) -> Converted:
+def convert(visit: Visit) -> Converted:
     """Turn one image into a volume of one slice, (X, Y, 1) on 1 mm voxels, upright in RAS+."""
-    pixels = _grey_pixels(Path(source), key)
+    pixels, key = _grey_pixels(Path(visit.source), visit.key), visit.key
     data = np.ascontiguousarray(pixels[::-1].T)[:, :, None]
-    check_grid(data.shape[:2] + (_MINIMUM_SIDE,), np.eye(4), key, _MINIMUM_SIDE)
+    check_grid((*data.shape[:2], _MINIMUM_SIDE), np.eye(4), key, _MINIMUM_SIDE)
     check_voxels(data, key)
     return Converted(Volume(data, np.eye(4)), {})
 

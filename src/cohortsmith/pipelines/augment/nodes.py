@@ -9,14 +9,29 @@ import torch
 from numpy.typing import NDArray
 
 from cohortsmith.config.generator import SamplerConfig
+from cohortsmith.config.study import StudyConfig
 from cohortsmith.fingerprints import fingerprint
+from cohortsmith.imaging.bids_tables import FolderDescription
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import Volume
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.models.sampling import draw_latents
-from cohortsmith.models.training import decode
+from cohortsmith.models.training import decode, reconstruct
+from cohortsmith.records import TrackedRun
+from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 
 DECODED_AT_ONCE = 16  # images in memory
+
+
+def describe_synthetic_folder(study: StudyConfig, generator: TrainedGenerator, latents: pd.DataFrame) -> FolderDescription:
+    """Say of the derivative folder that nobody in it exists."""
+    people = pd.DataFrame({"participant_id": latents["key"], "diagnosis": generator.label})
+    return FolderDescription(
+        f"{study.name}: synthetic {generator.label} scans",
+        people,
+        derivative=True,
+        description=f"SYNTHETIC scans decoded by RHVAE {generator.fingerprint}; no image shows a person",
+    )
 
 
 def draw_latent_points(
@@ -69,6 +84,41 @@ def synthetic_record(generator: TrainedGenerator, latent: list[float], seed: int
         "Seed": seed,
         "Latent": latent,
     }
+
+
+def track_generator(
+    generator: TrainedGenerator,
+    synthetic: NDArray[np.float32],
+    images: NDArray[np.float32],
+    splits: pd.DataFrame,
+    diagnostics: dict[str, float],
+) -> list[TrackedRun]:
+    """Describe one generator's training and sampling as a child run, with what it makes of real scans and of none."""
+    fitted, history = generator.fitted, generator.fitted.history
+    rows = splits.index[(splits["diagnosis"] == generator.label) & (splits["split"] == "train")].to_numpy()[:4]
+    originals = np.asarray(images[rows])
+    return [
+        TrackedRun(
+            name=f"generator {generator.label}",
+            params={
+                "kind": "generator",
+                "label": generator.label,
+                "n_training": len(generator.subjects),
+                "latent_dim": fitted.config.latent_dim,
+                "seed": generator.seed,
+            },
+            metrics={f"chain.{name}": value for name, value in diagnostics.items() if np.isfinite(value)},
+            curves={
+                name: [float(getattr(row, name)) for row in history] for name in ("elbo", "reconstruction", "kl")
+            },
+            figures={
+                f"samples_{generator.label}.png": sample_montage(synthetic, generator.label),
+                f"reconstructions_{generator.label}.png": reconstruction_montage(
+                    originals, np.asarray(reconstruct(fitted, originals))
+                ),
+            },
+        )
+    ]
 
 
 def _three_axes(image: NDArray[np.float32]) -> NDArray[np.float32]:

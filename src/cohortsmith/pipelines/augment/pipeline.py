@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import decode_latent_points, draw_latent_points, write_synthetic_scans
+from .nodes import (
+    decode_latent_points,
+    describe_synthetic_folder,
+    draw_latent_points,
+    track_generator,
+    write_synthetic_scans,
+)
 
 
 def create_pipeline(labels: Sequence[str]) -> Pipeline:
@@ -38,5 +44,23 @@ def _augment(label: str) -> list[Node]:
             ],
             f"{label}.synthetic_scans",
             name=f"{label}.write_synthetic_scans",
+        ),
+        Node(
+            describe_synthetic_folder,
+            ["params:study", f"{label}.generator", f"{label}.latents"],
+            f"{label}.synthetic_folder",
+            name=f"{label}.describe_synthetic_folder",
+        ),
+        Node(
+            track_generator,
+            [
+                f"{label}.generator",
+                f"{label}.synthetic_images",
+                "images",
+                "splits",
+                f"{label}.chain_diagnostics",
+            ],
+            f"{label}.tracked_runs",
+            name=f"{label}.track_generator",
         ),
     ]

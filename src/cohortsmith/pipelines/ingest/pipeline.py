@@ -20,17 +20,21 @@ def create_pipeline(roles: Sequence[str], *, simulated: bool) -> Pipeline:
 
 
 def _ingest(role: str, simulated: bool) -> list[Node]:
-    delivered = [f"{role}.clinical_table", f"{role}.raw_scans"] if simulated else []
+    delivered = {"delivered": f"{role}.raw_scans"} if simulated else {}
     return [
         Node(
-            update_wrapper(partial(list_visits, role), list_visits),
-            ["params:study", *delivered],
+            update_wrapper(partial(list_visits, role=role), list_visits),
+            {"study": "params:study", **delivered},
             f"{role}.inventory",
             name=f"{role}.list_visits",
         ),
         Node(
-            update_wrapper(partial(convert_scans, role), convert_scans),
-            [f"{role}.inventory", f"{role}.bids_scans_done", "params:execution"],
+            update_wrapper(partial(convert_scans, role=role), convert_scans),
+            {
+                "inventory": f"{role}.inventory",
+                "done": f"{role}.bids_scans_done",
+                "execution": "params:execution",
+            },
             [f"{role}.bids_scans", f"{role}.ingest_rejections"],
             name=f"{role}.convert_scans",
         ),

@@ -30,7 +30,9 @@ def screen_for_copies(
     """Screen one label's synthetic images for copies of its training images; also in words."""
     rows = _rows_of(generator.label, splits)
     training, held_out = images[rows.training], images[rows.held_out]
-    made = Reconstructions(np.asarray(reconstruct(generator.fitted, training)), np.asarray(reconstruct(generator.fitted, held_out)))
+    made = Reconstructions(
+        np.asarray(reconstruct(generator.fitted, training)), np.asarray(reconstruct(generator.fitted, held_out))
+    )
     keys = splits["key"].to_numpy()[rows.training]
     screen = screen_copies(synthetic, training, held_out, list(keys), made)
     error = {

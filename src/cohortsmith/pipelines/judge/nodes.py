@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,12 @@ from cohortsmith.models.classifier_batches import Labelled
 from cohortsmith.models.classifier_training import ArmJob, run_arm
 from cohortsmith.models.provenance import TrainedGenerator
 
-Done = dict[str, Stored]
+
+class PlannedJob(NamedTuple):
+    """One training to be done, and the fingerprint of everything that it depends on."""
+
+    job: ArmJob
+    fingerprint: str
 
 
 def refuse_leaks(splits: pd.DataFrame, *generators: TrainedGenerator) -> dict[str, list[str]]:
@@ -38,33 +43,35 @@ def pool_synthetic_images(judge: JudgeConfig, *by_label: NDArray[np.float32]) ->
     return (image for images in by_label for image in images[: judge.n_synthetic])
 
 
-def train_classifiers(
+def plan_classifiers(
     study: StudyConfig,
     judge: JudgeConfig,
     classifier: ClassifierConfig,
-    execution: ExecutionConfig,
     splits: pd.DataFrame,
     images: NDArray[np.float32],
     synthetic: NDArray[np.float32],
     ancestry: dict[str, list[str]],
-    done: Done,
-) -> Iterator[dict[str, Stored | None]]:
-    """Train one classifier per arm and seed, unless the same one is there; save each the moment it is done.
-
-    ancestry: only orders this node after the refusal of leaks.
-    """
+) -> dict[str, PlannedJob]:
+    """Plan one training per arm and seed. `ancestry` only orders this node after the refusal of leaks."""
     jobs = dict(_jobs(study, judge, classifier, splits, images, synthetic))
     marks = _fingerprints(jobs, splits, synthetic)
+    return {key: PlannedJob(job, marks[key]) for key, job in jobs.items()}
+
+
+def train_classifiers(
+    jobs: dict[str, PlannedJob], done: dict[str, Stored], execution: ExecutionConfig
+) -> Iterator[dict[str, Stored | None]]:
+    """Train one classifier per planned job, unless the same one is there; save each the moment it is done."""
     yield {key: None for key in done if key not in jobs}
     todo = {
-        key: (job,)
-        for key, job in jobs.items()
-        if key not in done or done[key].record.get("fingerprint") != marks[key]
+        key: (planned.job,)
+        for key, planned in jobs.items()
+        if key not in done or done[key].record.get("fingerprint") != planned.fingerprint
     }
     for outcome in run_items(train_one, todo, workers=execution.workers, title="train classifiers"):
         if outcome.error:
             raise outcome.error
-        yield {outcome.key: Stored({**outcome.value, "fingerprint": marks[outcome.key]})}
+        yield {outcome.key: Stored({**outcome.value, "fingerprint": jobs[outcome.key].fingerprint})}
 
 
 def train_one(job: ArmJob) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def train_one(job: ArmJob) -> dict[str, Any]:
 
 
 def collect_predictions(
-    study: StudyConfig, judge: JudgeConfig, splits: pd.DataFrame, runs: dict[str, Stored]
+    study: StudyConfig, splits: pd.DataFrame, runs: dict[str, Stored]
 ) -> pd.DataFrame:
     """Give one row per arm, seed, test set and subject: label (1 patient) and probability."""
     return pd.concat(

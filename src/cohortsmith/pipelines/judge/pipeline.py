@@ -5,7 +5,13 @@ from collections.abc import Sequence
 from kedro.pipeline import Node, Pipeline
 
 from .fidelity_nodes import check_phantom_effect, screen_for_copies
-from .nodes import collect_predictions, pool_synthetic_images, refuse_leaks, train_classifiers
+from .nodes import (
+    collect_predictions,
+    plan_classifiers,
+    pool_synthetic_images,
+    refuse_leaks,
+    train_classifiers,
+)
 from .verdict_nodes import summarise_predictions, track_classifiers, track_means
 
 
@@ -17,18 +23,22 @@ def create_pipeline(labels: Sequence[str], *, simulated: bool) -> Pipeline:
         Node(refuse_leaks, ["splits", *generators], "ancestry", name="refuse_leaks"),
         Node(pool_synthetic_images, ["params:judge", *synthetic], "synthetic_pool", name="pool_synthetic_images"),
         Node(
-            train_classifiers,
+            plan_classifiers,
             [
                 "params:study",
                 "params:judge",
                 "params:classifier",
-                "params:execution",
                 "splits",
                 "images",
                 "synthetic_pool",
                 "ancestry",
-                "classifier_runs_done",
             ],
+            "classifier_jobs",
+            name="plan_classifiers",
+        ),
+        Node(
+            train_classifiers,
+            ["classifier_jobs", "classifier_runs_done", "params:execution"],
             "classifier_runs",
             name="train_classifiers",
         ),

@@ -40,21 +40,21 @@ def stack_images(
     scans = {("own", key): scan for key, scan in prepared.items()}
     scans |= {("external", key): scan for key, scan in (external_prepared or {}).items()}
     ordered = [
-        scans["external" if row.split == "external" else "own", row.key]
-        for row in splits.itertuples(index=False)
+        scans["external" if row.split == "external" else "own", row.key] for row in splits.itertuples(index=False)
     ]
     affine = ordered[0].load().affine
     return _images(ordered, affine), affine.tolist()
 
 
 def fit_generator(
-    label: str,
     images: NDArray[np.float32],
     splits: pd.DataFrame,
     rhvae: RHVAEConfig,
     training: TrainingConfig,
     seed: int,
     known: TrainedGenerator | None,
+    *,
+    label: str,
 ) -> TrainedGenerator:
     """Fit the RHVAE of one diagnosis on its training subjects, unless the same one is there already."""
     rows = splits[(splits["split"] == "train") & (splits["diagnosis"] == label)]
@@ -69,9 +69,7 @@ def fit_generator(
 
 
 def _usable(participants: pd.DataFrame, prepared: dict[str, Stored], study: StudyConfig) -> pd.DataFrame:
-    rows = participants[
-        participants["key"].isin(prepared) & participants["diagnosis"].isin(study.labels)
-    ].copy()
+    rows = participants[participants["key"].isin(prepared) & participants["diagnosis"].isin(study.labels)].copy()
     rows["fingerprint"] = [prepared[key].record["Fingerprint"] for key in rows["key"]]
     return rows
 

@@ -21,15 +21,15 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str]) -> Pipeline:
 
 def _fit(label: str) -> Node:
     return Node(
-        update_wrapper(partial(fit_generator, label), fit_generator),
-        [
-            "images",
-            "splits",
-            "params:rhvae",
-            "params:training",
-            "params:seed",
-            f"{label}.generator_done",
-        ],
+        update_wrapper(partial(fit_generator, label=label), fit_generator),
+        {
+            "images": "images",
+            "splits": "splits",
+            "rhvae": "params:rhvae",
+            "training": "params:training",
+            "seed": "params:seed",
+            "known": f"{label}.generator_done",
+        },
         f"{label}.generator",
         name=f"{label}.fit_generator",
     )

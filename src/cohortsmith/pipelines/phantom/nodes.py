@@ -15,17 +15,18 @@ from cohortsmith.imaging.stored import Stored
 Role = Literal["training", "external"]
 
 
-def draw_clinical_table(role: Role, phantom: PhantomConfig) -> pd.DataFrame:
+def draw_clinical_table(phantom: PhantomConfig, *, role: Role) -> pd.DataFrame:
     """Draw the clinical table, one row per subject."""
     return draw_cohort(phantom, role)
 
 
 def simulate_scans(
-    role: Role,
     table: pd.DataFrame,
     done: dict[str, Stored],
     phantom: PhantomConfig,
     execution: ExecutionConfig,
+    *,
+    role: Role,
 ) -> Iterator[dict[str, Stored | None]]:
     """Simulate every scan of the table that is not there yet, each with its truth as record."""
     mark = fingerprint("phantom", role, phantom)

@@ -16,14 +16,19 @@ def create_pipeline(roles: Sequence[str]) -> Pipeline:
 def _simulate(role: str) -> list[Node]:
     return [
         Node(
-            update_wrapper(partial(draw_clinical_table, role), draw_clinical_table),
-            "params:phantom",
+            update_wrapper(partial(draw_clinical_table, role=role), draw_clinical_table),
+            {"phantom": "params:phantom"},
             f"{role}.clinical_table",
             name=f"{role}.draw_clinical_table",
         ),
         Node(
-            update_wrapper(partial(simulate_scans, role), simulate_scans),
-            [f"{role}.clinical_table", f"{role}.raw_scans_done", "params:phantom", "params:execution"],
+            update_wrapper(partial(simulate_scans, role=role), simulate_scans),
+            {
+                "table": f"{role}.clinical_table",
+                "done": f"{role}.raw_scans_done",
+                "phantom": "params:phantom",
+                "execution": "params:execution",
+            },
             f"{role}.raw_scans",
             name=f"{role}.simulate_scans",
         ),

@@ -16,16 +16,15 @@ TITLE = "N4 and registration"
 
 
 def prepare_scans(
-    role: str,
     scans: dict[str, Stored],
     done: dict[str, Stored],
     preparation: PreparationConfig,
     execution: ExecutionConfig,
+    *,
+    role: str,
 ) -> Iterator[tuple[dict[str, Stored | None], list[dict[str, str]]]]:
     """Prepare each scan whose result is missing or out of date; save it the moment it is done."""
-    marks = {
-        key: fingerprint("prepare", scan.record["Fingerprint"], preparation) for key, scan in scans.items()
-    }
+    marks = {key: fingerprint("prepare", scan.record["Fingerprint"], preparation) for key, scan in scans.items()}
     todo = {
         key: (key, scan.path, preparation)
         for key, scan in scans.items()

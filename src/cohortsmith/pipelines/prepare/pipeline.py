@@ -13,13 +13,13 @@ def create_pipeline(roles: Sequence[str]) -> Pipeline:
     return Pipeline(
         [
             Node(
-                update_wrapper(partial(prepare_scans, role), prepare_scans),
-                [
-                    f"{role}.bids_scans",
-                    f"{role}.prepared_scans_done",
-                    "params:preparation",
-                    "params:execution",
-                ],
+                update_wrapper(partial(prepare_scans, role=role), prepare_scans),
+                {
+                    "scans": f"{role}.bids_scans",
+                    "done": f"{role}.prepared_scans_done",
+                    "preparation": "params:preparation",
+                    "execution": "params:execution",
+                },
                 [f"{role}.prepared_scans", f"{role}.preparation_rejections"],
                 name=f"{role}.prepare_scans",
             )

@@ -1,0 +1,158 @@
+"""Gather what the run knows into one report, one quality page and the words at the end."""
+
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.preparation import PreparationConfig
+from cohortsmith.config.study import StudyConfig
+from cohortsmith.evaluation.cohort import format_cohort, summarise_cohort
+from cohortsmith.evaluation.scores import score_runs
+from cohortsmith.evaluation.verdict import Verdict
+from cohortsmith.imaging.grid import downsample
+from cohortsmith.imaging.intensity import min_max
+from cohortsmith.imaging.quality import outliers
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.imaging.template import template
+from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.pipelines.report.wording import CITATION, LIMITS, NOT_JUDGED, describe_methods
+from cohortsmith.records import Rejection
+from cohortsmith.reporting.content import Generator, Judgement, Neighbour, Preparation, PreparedScan, ReportContent, RunFacts
+from cohortsmith.reporting.figures.planes import as_bytes, central_planes
+from cohortsmith.reporting.report import render_quality_page, render_report
+from cohortsmith.reporting.summary import end_of_run
+
+Images = NDArray[np.float32]
+LIBRARIES = ("cohortsmith", "torch", "antspyx", "nilearn", "kedro", "mlflow", "scikit-learn", "dcm2niix")
+SHOWN = 8
+
+
+def describe_run(study: StudyConfig, seed: int, run_facts: dict[str, str]) -> RunFacts:
+    """Say what was run, when, by which versions."""
+    return RunFacts(
+        study=study.name,
+        command=run_facts["command"],
+        seed=seed,
+        versions={library: version(library) for library in LIBRARIES},
+        is_phantom=study.source == "phantom",
+        date=run_facts["date"],
+    )
+
+
+def gather_preparation(preparation: PreparationConfig, *prepared: dict[str, Stored]) -> Preparation:
+    """Gather every prepared scan's central planes and quality, with the template's planes to compare them with."""
+    flags = {one.key: f"{one.name} stands out" for scans in prepared for one in outliers(_qualities(scans))}
+    shown = [
+        PreparedScan(
+            key,
+            scan.record["Quality"],
+            [as_bytes(plane) for plane in central_planes(scan.load().data)],
+            flags.get(key, ""),
+        )
+        for scans in prepared
+        for key, scan in scans.items()
+    ]
+    return Preparation(shown, _template_planes(preparation))
+
+
+def gather_rejections(*rejections: list[dict[str, str]]) -> list[Rejection]:
+    """Gather the scans that any step set aside."""
+    return [Rejection(**row) for rows in rejections for row in rows]
+
+
+def gather_cohort(splits: pd.DataFrame) -> pd.DataFrame:
+    """Summarise who is in which split, as table 1.5 of the thesis does."""
+    return format_cohort(summarise_cohort(splits))
+
+
+def gather_generator(
+    generator: TrainedGenerator,
+    synthetic: Images,
+    images: Images,
+    splits: pd.DataFrame,
+    diagnostics: dict[str, float],
+    copying: pd.DataFrame | None = None,
+    copying_summary: dict[str, Any] | None = None,
+) -> Generator:
+    """Gather one diagnosis' training, samples, chains and nearest real neighbours."""
+    rows = splits[(splits["diagnosis"] == generator.label) & (splits["split"] == "train")]
+    neighbours = [] if copying is None else _neighbours(copying, synthetic, images, splits)
+    return Generator(
+        label=generator.label,
+        history=pd.DataFrame([row._asdict() for row in generator.fitted.history]),
+        real=np.asarray(images[rows.index.to_numpy()[:SHOWN]]),
+        synthetic=np.asarray(synthetic[:SHOWN]),
+        neighbours=neighbours,
+        copy_screen=copying_summary["sentence"] if copying_summary else "",
+        diagnostics=diagnostics,
+    )
+
+
+def gather_judgement(
+    predictions: pd.DataFrame,
+    arms: pd.DataFrame,
+    differences: pd.DataFrame,
+    verdict: dict[str, Any],
+    judge: JudgeConfig,
+) -> Judgement:
+    """Gather the classifiers' scores and the verdict."""
+    verdicts = [Verdict(**one) for one in verdict["verdicts"]]
+    return Judgement(
+        score_runs(predictions), arms, differences, verdicts, verdict["rule"], judge.smallest_effect
+    )
+
+
+def render(
+    study: StudyConfig, run: RunFacts, run_facts: dict[str, str], volumes: pd.DataFrame | None = None, **parts: Any
+) -> tuple[str, str, str]:
+    """Write the report, the quality page, and the text that ends the run.
+
+    parts: whatever else the stages gathered, by the names of `ReportContent`.
+    """
+    content = ReportContent(
+        run=run,
+        no_judgement=NOT_JUDGED,
+        volumes=None if volumes is None else volumes.assign(ventricle_volume=volumes["ventricle_volume"] / 1000),
+        methods=describe_methods(study, run.versions),
+        limits=LIMITS,
+        citation=CITATION,
+        **parts,
+    )
+    words = end_of_run(content.judgement, run_facts["report"], "make ui   (or: kedro ui)", NOT_JUDGED)
+    return render_report(content), render_quality_page(content), words
+
+
+def gather_generators(*generators: Generator) -> list[Generator]:
+    """Put the diagnoses' generators in order."""
+    return list(generators)
+
+
+def _qualities(scans: dict[str, Stored]) -> dict[str, dict[str, float]]:
+    return {key: scan.record["Quality"] for key, scan in scans.items()}
+
+
+def _template_planes(preparation: PreparationConfig) -> list[NDArray[np.uint8]]:
+    if preparation.kind == "slices":
+        return []
+    aligned = downsample(template(preparation.resolution), preparation.downsample)
+    return [as_bytes(plane) for plane in central_planes(min_max(aligned.data))]
+
+
+def _neighbours(copying: pd.DataFrame, synthetic: Images, images: Images, splits: pd.DataFrame) -> list[Neighbour]:
+    closest = copying.sort_values("distance").head(SHOWN)
+    row_of = dict(zip(splits["key"], splits.index, strict=True))
+    return [
+        Neighbour(
+            synthetic_key=f"synthetic {row.diagnosis} {row.Index}",
+            synthetic=np.asarray(synthetic[row.Index]),
+            real_key=row.nearest,
+            real=np.asarray(images[row_of[row.nearest]]),
+            distance=row.distance,
+            flagged=row.flagged,
+        )
+        for row in closest.itertuples()
+    ]

@@ -1,0 +1,123 @@
+"""Everything a report shows, as plain data; whatever is absent is said to be absent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cohortsmith.evaluation.verdict import Verdict
+from cohortsmith.records import Rejection
+
+Image = NDArray[np.float32]
+Planes = Sequence[NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What was run. command: exact and without paths. versions: library -> version."""
+
+    study: str
+    command: str
+    seed: int
+    versions: Mapping[str, str]
+    is_phantom: bool = False
+    date: str = ""
+
+
+@dataclass(frozen=True)
+class PreparedScan:
+    """One scan to be looked at.
+
+    planes: 2-D images with row 0 on top (`figures.planes.central_planes`), uint8 or in [0, 1].
+    quality: the numbers of `imaging.quality`. flag: why it stands out from its cohort, if it does.
+    """
+
+    key: str
+    quality: Mapping[str, float]
+    planes: Planes
+    flag: str = ""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """All prepared scans. template: its planes on the same grid; their edges are drawn over every scan.
+
+    sort_by: the quality number whose lowest values come first.
+    """
+
+    scans: Sequence[PreparedScan]
+    template: Planes = ()
+    sort_by: str = "template_correlation"
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A synthetic image (*shape) beside the training image nearest to it. distance: RMSE in intensity units."""
+
+    synthetic_key: str
+    synthetic: Image
+    real_key: str
+    real: Image
+    distance: float
+    flagged: bool = False
+
+
+@dataclass(frozen=True)
+class Generator:
+    """One diagnosis' generator.
+
+    history: one row per epoch: epoch, elbo, reconstruction, kl (nats). real, synthetic: (n, *shape) in [0, 1].
+    copy_screen: its outcome in words. diagnostics: of the chains that drew the latent points.
+    """
+
+    label: str
+    history: pd.DataFrame | None = None
+    real: NDArray[np.float32] | None = None
+    synthetic: NDArray[np.float32] | None = None
+    neighbours: Sequence[Neighbour] = ()
+    copy_screen: str = ""
+    diagnostics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the classifiers say. The tables are those of `evaluation.scores`, of the same names.
+
+    scores: `score_runs`; arms: `summarise_arms`; differences: `compare_arms`.
+    verdicts, rule: of `evaluation.verdict`. smallest_effect: the difference below which nothing matters.
+    """
+
+    scores: pd.DataFrame
+    arms: pd.DataFrame
+    differences: pd.DataFrame
+    verdicts: Sequence[Verdict]
+    rule: str
+    smallest_effect: float
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """One report.
+
+    cohort: a printable summary per split and diagnosis (`evaluation.cohort.format_cohort`).
+    no_judgement: why there are no classifiers, when there are none.
+    volumes: one row per scan: diagnosis, source (real or synthetic), ventricle_volume in ml, if it was measured.
+    timings: step -> seconds.
+    """
+
+    run: RunFacts
+    cohort: pd.DataFrame | None = None
+    rejections: Sequence[Rejection] = ()
+    preparation: Preparation | None = None
+    generators: Sequence[Generator] = ()
+    judgement: Judgement | None = None
+    no_judgement: str = ""
+    phantom_check: pd.DataFrame | None = None
+    volumes: pd.DataFrame | None = None
+    timings: Mapping[str, float] = field(default_factory=dict)
+    methods: str = ""
+    limits: Sequence[str] = ()
+    citation: str = ""

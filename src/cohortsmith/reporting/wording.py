@@ -1,0 +1,75 @@
+"""The standing texts of the report: what it cannot show, whom to cite, and the methods in one paragraph."""
+
+from cohortsmith.config.preparation import PreparationConfig
+from cohortsmith.config.run import RunConfig
+
+PHANTOM_BANNER = "Embedded phantom study: every scan is simulated. The numbers below say nothing about patients."
+
+LIMITS = (
+    "Research software: it is no medical device, and no number here may guide the care of a person.",
+    "Diagnoses are taken from the study's own table as they are; errors in them pass unseen.",
+    "The screen for copies compares distances. Passing it is no proof of privacy or of anonymity.",
+    "Intervals cover the choice of seeds and of test subjects of this cohort, not of another hospital, scanner or era.",
+    "Looking at many arms on one test set makes a winner by chance: read the differences with their intervals, "
+    "which are widened for the number of arms, and not the largest mean.",
+    "Synthetic scans repeat the biases of the subjects they were learned from; groups rare there are rare here.",
+)
+
+# Listed in a report whose methods paragraph names their first author.
+_RHVAE = (
+    "Chadebec C, Thibeau-Sutre E, Burgos N, Allassonnière S. Data augmentation in high dimensional low sample size "
+    "setting using a geometry-based variational autoencoder. IEEE Trans Pattern Anal Mach Intell 45(3), 2023. "
+    "doi:10.1109/TPAMI.2022.3185773"
+)
+_N4 = "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29(6), 2010."
+_TEMPLATE = "Fonov V et al. Unbiased average age-appropriate atlases for pediatric studies. NeuroImage 54(1), 2011."
+
+
+def works_cited(methods: str) -> list[str]:
+    """Give the full reference of every work that the methods paragraph names."""
+    return [work for work in (_RHVAE, _N4, _TEMPLATE) if work.split(maxsplit=1)[0] in methods]
+
+
+def describe_methods(config: RunConfig) -> str:
+    """Write the methods paragraph of a paper from the settings of the run."""
+    return " ".join([_preparation(config.preparation), _split(config), _generator(config), _classifiers(config)])
+
+
+def _preparation(preparation: PreparationConfig) -> str:
+    if preparation.kind == "slices":
+        return "Axial slices that were aligned already were down-sampled and scaled to [0, 1]."
+    return (
+        "T1-weighted scans were corrected for bias fields (N4: Tustison et al. 2010), registered to the "
+        "MNI152NLin2009aSym template (Fonov et al. 2011) by mutual information "
+        f"({preparation.registration.transform}), cropped at {preparation.resolution:g} mm, "
+        f"down-sampled by {preparation.downsample} and scaled to [0, 1]."
+    )
+
+
+def _split(config: RunConfig) -> str:
+    test, validation = config.split.test_fraction, config.split.validation_fraction
+    return (
+        f"Subjects, not scans, were split by diagnosis into training ({1 - test - validation:.0%}), "
+        f"validation ({validation:.0%}) and test ({test:.0%}) sets (seed {config.split.seed})."
+    )
+
+
+def _generator(config: RunConfig) -> str:
+    return (
+        "For each diagnosis a Riemannian Hamiltonian variational autoencoder (Chadebec et al. 2023) "
+        "with "
+        f"latent dimension {config.rhvae.latent_dim}, {config.rhvae.n_leapfrog} leapfrog steps, temperature "
+        f"{config.rhvae.temperature:g} and regularization {config.rhvae.regularization:g} was fitted to training "
+        f"subjects only; {config.sampler.n_samples} synthetic scans per diagnosis were decoded from latent points "
+        f"drawn by Hamiltonian Monte Carlo ({config.sampler.n_steps} steps) with density proportional to the square "
+        "root of the determinant of the inverse metric."
+    )
+
+
+def _classifiers(config: RunConfig) -> str:
+    return (
+        f"Convolutional networks were trained with {config.judge.n_seeds} seeds per arm "
+        f"({', '.join(config.judge.arms)}), {config.classifier.optimizer_steps} optimizer steps each, at most "
+        f"{config.judge.n_synthetic} synthetic scans per diagnosis; the state with the best balanced accuracy on real "
+        "validation images was tested on real images."
+    )

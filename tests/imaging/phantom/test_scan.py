@@ -1,0 +1,133 @@
+import nibabel
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from cohortsmith.config.study import PhantomConfig
+from cohortsmith.imaging.phantom import deformation, draw_cohort, make_scan, ventricle_volume
+from cohortsmith.imaging.phantom.anatomy import draw_anatomy
+from cohortsmith.imaging.phantom.cohort import subject_stream
+from cohortsmith.imaging.phantom.regions import load_regions
+from cohortsmith.imaging.phantom.scanner import draw_scanner, place_grid, receive
+
+
+def scanners(config, study, count):
+    cohort = draw_cohort(config, study)
+    return [
+        draw_scanner(config, study, cohort.at[i, "site"], subject_stream(config, study, i, purpose=3))
+        for i in range(count)
+    ]
+
+
+def test_a_scan_does_not_depend_on_what_was_made_before(config, scan):
+    make_scan(config, "training", 5)
+    again = make_scan(config, "training", 0)
+    assert np.array_equal(again.volume.data, scan.volume.data)
+    assert np.array_equal(again.volume.affine, scan.volume.affine)
+    assert again.truth.ventricle_volume == scan.truth.ventricle_volume
+
+
+def test_scans_of_other_subjects_studies_and_seeds_differ(config, scan):
+    others = [
+        make_scan(config, "training", 1),
+        make_scan(config, "external", 0),
+        make_scan(PhantomConfig(seed=1), "training", 0),
+    ]
+    volumes = {each.truth.ventricle_volume for each in [scan, *others]}
+    assert len(volumes) == 4
+
+
+def test_a_scan_looks_like_one(scan):
+    data = scan.volume.data
+    assert data.dtype == np.float32
+    assert np.array_equal(data, np.rint(data))
+    assert 0 <= data.min()
+    assert 300 < data.max() < 30000
+    assert 0.15 < (data > 0.25 * np.percentile(data, 99)).mean() < 0.7  # a head in air
+    faces = [data.take(end, axis) for axis in range(3) for end in (0, -1)]
+    assert sum(np.median(face) < 0.1 * np.percentile(data, 99) for face in faces) >= 5  # only the neck is cut
+
+
+def test_many_orientations_and_voxel_sizes_occur(config):
+    drawn = scanners(config, "training", 60)
+    assert len({scanner.codes for scanner in drawn}) >= 6
+    voxels = np.stack([scanner.voxel for scanner in drawn])
+    assert np.median(voxels) == pytest.approx(config.voxel_size, rel=0.05)
+    assert (np.ptp(voxels, axis=1) > 0.2).sum() > 20
+
+
+def test_the_affine_says_how_the_scan_is_stored(config):
+    for scanner in scanners(config, "training", 20):
+        _, affine = place_grid(scanner, np.eye(4))
+        assert "".join(nibabel.aff2axcodes(affine)) == scanner.codes
+        assert np.linalg.norm(affine[:3, :3], axis=0) == pytest.approx(scanner.voxel)
+
+
+def test_the_field_of_view_is_centred_on_the_head_wherever_it_lies(config, scan):
+    middle = np.append((np.array(scan.volume.data.shape) - 1) / 2, 1)
+    assert (scan.truth.pose @ scan.volume.affine @ middle)[:3] == pytest.approx([0, -12, -6])
+
+
+def test_the_external_scanners_are_noisier_and_coarser(config):
+    here, there = (scanners(config, study, 30) for study in ("training", "external"))
+    relative_noise = [np.mean([s.noise / s.signal["white"] for s in group]) for group in (here, there)]
+    contrast = [np.mean([s.signal["grey"] / s.signal["white"] for s in group]) for group in (here, there)]
+    voxel = [np.mean([s.voxel for s in group]) for group in (here, there)]
+    assert relative_noise[1] > 1.4 * relative_noise[0]
+    assert contrast[1] > contrast[0] + 0.03
+    assert voxel[1] > 1.05 * voxel[0]
+
+
+@pytest.mark.statistical
+def test_noise_is_rician(config):
+    scanner = scanners(config, "training", 1)[0]._replace(noise=20.0, field=(np.zeros((3, 3)), np.zeros(3)))
+    rng = np.random.default_rng(0)
+    air = receive(np.zeros((40, 40, 40)), np.eye(4), scanner, rng)
+    tissue = receive(np.full((40, 40, 40), 1000.0), np.eye(4), scanner, rng)
+    assert air.mean() == pytest.approx(20 * np.sqrt(np.pi / 2), rel=0.02)  # Rayleigh
+    assert tissue.mean() == pytest.approx(np.hypot(1000, 20), abs=1)
+    assert tissue.std() == pytest.approx(20, rel=0.03)
+
+
+def test_the_receive_field_is_smooth_and_moderate(config):
+    scanner = scanners(config, "training", 1)[0]._replace(noise=1e-6)
+    flat = receive(np.full((20, 20, 20), 10000.0), np.diag([9.0, 9, 9, 1]), scanner, np.random.default_rng(0))
+    assert 1.02 < flat.max() / flat.min() < 2.5
+    assert np.abs(np.diff(flat, axis=0)).max() < 600
+
+
+def test_template_landmarks_land_where_the_truth_says():
+    config = PhantomConfig(n_subjects=6, voxel_size=2.0)
+    cohort = draw_cohort(config, "training")
+    regions = load_regions()
+    for index in range(3):
+        scan = make_scan(config, "training", index)
+        anatomy = draw_anatomy(config, "training", index, cohort.iloc[index])
+        darkest, expected = _dark_centre(scan, anatomy, regions)
+        assert np.linalg.norm(darkest - expected) < 2.5  # mm, with voxels of 2 mm and more
+
+
+def _dark_centre(scan, anatomy, regions):
+    """Find the left ventricle's centre in the scan's own world by its darkness, and by mapping the template's."""
+    ventricle = regions.ventricles.copy()
+    ventricle[regions.ventricles.shape[0] // 2 :] = 0
+    voxels = np.stack(np.nonzero(ventricle > 0.5))
+    template = voxels * 2.0 + regions.affine[:3, 3:]
+    mapped = deformation.displace(template, anatomy.forward)
+    to_world = np.linalg.inv(scan.truth.pose)
+    expected = (to_world[:3, :3] @ mapped).mean(axis=1) + to_world[:3, 3]
+    world = nibabel.affines.apply_affine(scan.volume.affine, np.indices(scan.volume.data.shape).reshape(3, -1).T)
+    reference = ndimage.gaussian_filter(scan.volume.data, 0.5).ravel()
+    near = (to_world[:3, :3] @ mapped + to_world[:3, 3:]).T
+    low, high = near.min(axis=0) - 4, near.max(axis=0) + 4
+    box = ((world > low) & (world < high)).all(axis=1)
+    dark = box & (reference < 0.5 * np.percentile(reference[box], 90))
+    return world[dark].mean(axis=0), expected
+
+
+def test_a_subject_has_the_same_anatomy_at_any_resolution(prepare):
+    coarse, fine = (make_scan(PhantomConfig(n_subjects=4, voxel_size=size), "training", 2) for size in (3.0, 1.5))
+    assert fine.volume.data.size > 6 * coarse.volume.data.size
+    assert fine.truth.ventricle_volume == pytest.approx(coarse.truth.ventricle_volume)
+    assert fine.truth.pose == pytest.approx(coarse.truth.pose)
+    assert ventricle_volume(prepare(fine)) == pytest.approx(ventricle_volume(prepare(coarse)), rel=0.25)

@@ -1,0 +1,224 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from tiny_rhvae import BRIEF, SHAPE, TINY, draw_images
+
+from cohortsmith.config.generator import TrainingConfig
+from cohortsmith.errors import ConfigurationError, StudyError, TrainingError
+from cohortsmith.models import learner
+from cohortsmith.models.rhvae import restore
+from cohortsmith.models.training import encode, fit_rhvae, metric_field, reconstruct
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+
+
+def spoil(monkeypatch, name, calls, value=math.nan):
+    """Make the bound `name` come out as `value` at the given calls; gives the count of calls."""
+    real, count = getattr(learner, name), iter(range(10_000))
+
+    def spoiled(*arguments):
+        bound = real(*arguments)
+        factor = {True: value, False: 1.0}[next(count) in calls]
+        return bound._replace(elbo=bound.elbo * factor)
+
+    monkeypatch.setattr(learner, name, spoiled)
+
+
+def test_training_improves_the_bound_of_both_phases(fitted):
+    elbos = [record.elbo for record in fitted.history]
+    assert elbos[BRIEF.warm_up_epochs - 1] > elbos[0]
+    assert max(elbos[BRIEF.warm_up_epochs :]) > elbos[BRIEF.warm_up_epochs]
+
+
+def test_longer_training_reconstructs_better_than_the_mean_image():
+    images = draw_images(n=16)
+    longer = BRIEF.model_copy(update={"epochs": 150, "warm_up_epochs": 100, "learning_rate": 1e-2})
+    sharp = TINY.model_copy(update={"likelihood_variance": 1e-3})
+    found = reconstruct(fit_rhvae(images, sharp, longer, seed=0), images).numpy()
+    assert np.square(found - images).mean() < 0.3 * np.square(images.mean(0) - images).mean()
+
+
+def test_the_flow_moves_only_after_the_warm_up(fitted):
+    moved = [record.flow_shift > 0 for record in fitted.history]
+    solved = [record.step_residual > 0 for record in fitted.history]
+    assert moved == solved == [epoch >= BRIEF.warm_up_epochs for epoch in range(BRIEF.epochs)]
+
+
+def test_history_has_one_row_per_epoch_and_the_caller_is_told():
+    told = []
+    fitted = fit_rhvae(draw_images(), TINY, BRIEF, 3, on_epoch=lambda *row: told.append(row))
+    assert told == [(record.epoch, record.elbo) for record in fitted.history]
+    assert [record.epoch for record in fitted.history] == list(range(BRIEF.epochs))
+    assert all(math.isfinite(value) for record in fitted.history for value in record[1:6])
+
+
+def test_the_field_is_that_of_all_images_under_the_final_weights(fitted):
+    images = draw_images()
+    torch.testing.assert_close(fitted.field.centroids, encode(fitted, images))
+    with torch.no_grad():
+        factors = restore(fitted).metric(torch.from_numpy(images).flatten(1))
+    torch.testing.assert_close(fitted.field.factors, factors)
+
+
+def test_the_field_does_not_depend_on_how_the_images_are_batched(fitted):
+    small, large = (metric_field(restore(fitted), draw_images(), size) for size in (2, 100))
+    torch.testing.assert_close(small.centroids, large.centroids)
+    torch.testing.assert_close(small.factors, large.factors)
+
+
+def test_same_seed_same_result_and_another_seed_another(fitted):
+    again, other = (fit_rhvae(draw_images(), TINY, BRIEF, seed) for seed in (3, 4))
+    assert all(torch.equal(fitted.state[name], again.state[name]) for name in fitted.state)
+    assert fitted.history == again.history
+    assert torch.equal(fitted.field.factors, again.field.factors)
+    assert not torch.equal(fitted.field.factors, other.field.factors)
+
+
+def test_the_global_generator_is_neither_read_nor_moved(fitted):
+    torch.manual_seed(123)
+    before = torch.get_rng_state()
+    again = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert fitted.history == again.history
+
+
+def test_a_memory_map_gives_the_same_fit(fitted, tmp_path):
+    np.save(tmp_path / "images.npy", draw_images())
+    mapped = fit_rhvae(np.load(tmp_path / "images.npy", mmap_mode="r"), TINY, BRIEF, seed=3)
+    assert mapped.history == fitted.history
+
+
+def test_images_may_have_two_axes():
+    images = draw_images(shape=(6, 7))
+    fitted = fit_rhvae(images, TINY, BRIEF.model_copy(update={"epochs": 8}), seed=0)
+    assert reconstruct(fitted, images).shape == images.shape
+
+
+@pytest.mark.parametrize(("bound", "call"), [("vae_bound", 5), ("rhvae_bound", 0), ("rhvae_bound", 7)])
+def test_a_bound_that_is_not_a_number_is_rolled_back(monkeypatch, bound, call):
+    spoil(monkeypatch, bound, {call})
+    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert sum("the ELBO became nan" in record.rollback for record in fitted.history) == 1
+    assert len(fitted.history) == BRIEF.epochs
+    assert all(torch.isfinite(value).all() for value in fitted.state.values())
+
+
+def test_an_infinite_gradient_is_rolled_back_before_it_reaches_the_weights(monkeypatch):
+    real = torch.nn.utils.get_total_norm
+    norms = iter([torch.tensor(math.inf)])
+    monkeypatch.setattr(torch.nn.utils, "get_total_norm", lambda given: next(norms, real(given)))
+    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert fitted.history[0].rollback == "the gradient's norm became inf"
+
+
+def test_each_rollback_halves_learning_rate_and_leapfrog_step_and_restores_the_best_weights(monkeypatch):
+    started = learner.begin(restore_trainable(), 1e-2)
+    images, generator = draw_images(), torch.Generator().manual_seed(0)
+    steady = BRIEF.model_copy(update={"learning_rate": 1e-2, "learning_rate_ramp": 1})
+    learner.begin_flow(started)
+    learner.learn_epoch(started, images, steady, 0, generator)
+    steps = []
+    real = learner.rhvae_bound
+
+    def spoiled(model, batch, noise, integrator):
+        steps.append((integrator.step_size, {name: value.clone() for name, value in model.state_dict().items()}))
+        bound = real(model, batch, noise, integrator)
+        return bound._replace(elbo=bound.elbo * {0: math.nan}.get(len(steps) - 1, 1.0))
+
+    monkeypatch.setattr(learner, "rhvae_bound", spoiled)
+    kept = {name: value.clone() for name, value in started.kept.items()}
+    record = learner.learn_epoch(started, images, steady, 1, generator)
+    assert [size for size, _ in steps] == [TINY.step_size, TINY.step_size / 2, TINY.step_size / 2]
+    assert all(torch.equal(steps[1][1][name], kept[name]) for name in kept)
+    assert started.optimizer.param_groups[0]["lr"] == pytest.approx(5e-3)
+    assert record.rollback == "the ELBO became nan"
+
+
+def restore_trainable():
+    return learner.RHVAE(TINY, math.prod(SHAPE)).requires_grad_()
+
+
+def test_weights_to_go_back_to_have_had_a_finite_bound(monkeypatch):
+    seen = []
+    real = learner.rhvae_bound
+
+    def watched(model, *arguments):
+        seen.append(model.encoder.mean.weight.detach().clone())
+        return real(model, *arguments)
+
+    monkeypatch.setattr(learner, "rhvae_bound", watched)
+    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert any(torch.equal(fitted.state["encoder.mean.weight"], weight) for weight in seen)
+
+
+def test_diverging_again_and_again_ends_with_the_cause(monkeypatch):
+    spoil(monkeypatch, "rhvae_bound", range(10_000))
+    with pytest.raises(TrainingError, match=r"epoch 6 \(flow\)") as raised:
+        fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert "the ELBO became nan, after 3 rollbacks" in raised.value.got
+    assert "learning_rate" in raised.value.remedy
+
+
+def test_training_stops_when_the_smoothed_bound_has_not_improved_for_the_patience(monkeypatch):
+    scores = iter([-10.0] * BRIEF.warm_up_epochs + [-8.0, -3.0] + [-9.0] * 100)
+    real = learner._pass
+    monkeypatch.setattr(learner, "_pass", lambda *arguments: real(*arguments) | {"elbo": next(scores)})
+    patient = BRIEF.model_copy(update={"patience": 4, "smoothing": 0.0, "epochs": 100})
+    fitted = fit_rhvae(draw_images(), TINY, patient, seed=0)
+    assert len(fitted.history) == BRIEF.warm_up_epochs + 2 + 4
+
+
+def test_smoothing_waits_out_one_bad_draw(monkeypatch):
+    rising = [-10.0 + epoch for epoch in range(20)]
+    rising[9] = -14.0
+    scores = iter(rising)
+    real = learner._pass
+    monkeypatch.setattr(learner, "_pass", lambda *arguments: real(*arguments) | {"elbo": next(scores)})
+    impatient = BRIEF.model_copy(update={"patience": 4, "epochs": 20})
+    assert len(fit_rhvae(draw_images(), TINY, impatient, seed=0).history) == 20
+
+
+def test_the_learning_rate_rises_after_each_start():
+    started = learner.begin(restore_trainable(), 1.0)
+    images, generator = draw_images(n=6), torch.Generator().manual_seed(0)
+    ramped = BRIEF.model_copy(update={"learning_rate": 1e-3, "learning_rate_ramp": 4})
+    rates = []
+    for epoch in range(6):
+        learner.learn_epoch(started, images, ramped, epoch, generator)
+        rates.append(started.optimizer.param_groups[0]["lr"])
+    learner.begin_flow(started)
+    learner.learn_epoch(started, images, ramped, 6, generator)
+    rates.append(started.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3, 0.25e-3])
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "expected"), [(48, 25, [24, 24]), (51, 25, [17, 17, 17]), (5, 25, [5]), (3, 3, [3])]
+)
+def test_batches_are_as_equal_as_can_be(n, size, expected):
+    batches = learner.split_batches(n, size)
+    assert [len(batch) for batch in batches] == expected
+    assert np.concatenate(batches).tolist() == list(range(n))
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.5, math.nan])
+def test_voxels_outside_their_range_are_refused(wrong):
+    images = draw_images()
+    images[3, 1, 1, 1] = wrong
+    with pytest.raises(StudyError, match=r"voxels in \[0, 1\]"):
+        fit_rhvae(images, TINY, BRIEF, seed=0)
+
+
+def test_a_single_image_is_refused():
+    with pytest.raises(StudyError, match="at least two images"):
+        fit_rhvae(draw_images(n=1), TINY, BRIEF, seed=0)
+
+
+def test_a_configuration_that_never_reaches_the_flow_is_refused():
+    with pytest.raises(ConfigurationError, match="warm_up_epochs must be below epochs"):
+        TrainingConfig.read({"epochs": 5, "warm_up_epochs": 5}, "training")
