@@ -31,7 +31,7 @@ def catalog_and_pipelines(request, tmp_path, monkeypatch):
 def test_every_dataset_is_declared(catalog_and_pipelines):
     catalog, pipelines = catalog_and_pipelines
     memory = {name for name in pipelines["__default__"].all_outputs() if name.endswith(MEMORY_ONLY) or name.startswith("report.")}
-    used = {name for name in pipelines["__default__"].datasets() if not name.startswith("params:")}
+    used = {name for name in pipelines["__default__"].datasets() if not name.startswith("param")}
 
     assert {name for name in used - memory if name not in catalog} == set()
 
@@ -46,7 +46,7 @@ def test_every_parameter_exists(catalog_and_pipelines):
 
 def test_every_free_input_is_optional_or_written_elsewhere(catalog_and_pipelines):
     _, pipelines = catalog_and_pipelines
-    free = {name for name in pipelines["__default__"].inputs() if not name.startswith("params:")}
+    free = {name for name in pipelines["__default__"].inputs() if not name.startswith("param")}
 
     assert {name for name in free if not name.endswith("_done")} <= {"timings", "run_facts"}
 

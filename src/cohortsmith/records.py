@@ -1,7 +1,6 @@
 """Plain values that travel between the science, the pipelines, the tracker and the report."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -15,8 +14,8 @@ class TrackedRun(NamedTuple):
     params: dict[str, Any]
     metrics: dict[str, float]
     curves: dict[str, list[float]]
-    tags: Mapping[str, str] = MappingProxyType({})
-    figures: Mapping[str, bytes] = MappingProxyType({})
+    tags: Mapping[str, str] = {}  # noqa: RUF012 - never changed
+    figures: Mapping[str, bytes] = {}  # noqa: RUF012 - never changed
 
 
 class Rejection(NamedTuple):

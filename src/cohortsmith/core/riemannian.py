@@ -48,7 +48,7 @@ class Flow(NamedTuple):
 
     position: (B, d) z_K. log_joint: (B,) log p(x, z_K).
     log_velocity_ratio: (B,) log N(v_K; 0, G(z_K)) - log N(gamma; 0, G(z_0)).
-    residual: () largest last change of a fixed-point iteration over steps and images, 0 if solved exactly.
+    residual: (B,) largest last change of a fixed-point iteration over the steps, 0 if solved exactly.
     """
 
     position: Tensor
@@ -68,7 +68,7 @@ def flow(kernels: MetricKernels, log_joint: LogJoint, start: Tensor, noise: Tens
     gamma = draw_velocity(here.metric, noise)
     begun = log_velocity_density(here.metric, gamma)
     schedule = square_root_schedule(integrator.n_leapfrog, integrator.sqrt_beta_zero)
-    velocity, residual = gamma / schedule[0], start.new_zeros(())
+    velocity, residual = gamma / schedule[0], start.new_zeros(len(start))
     for before, after in pairwise(schedule):
         here, velocity, change = leapfrog(kernels, log_joint, here, velocity, integrator)
         velocity, residual = velocity * (before / after), torch.maximum(residual, change)
@@ -79,7 +79,7 @@ def flow(kernels: MetricKernels, log_joint: LogJoint, start: Tensor, noise: Tens
 def leapfrog(
     kernels: MetricKernels, log_joint: LogJoint, here: Here, velocity: Tensor, integrator: Integrator
 ) -> tuple[Here, Tensor, Tensor]:
-    """Take one implicit generalised leapfrog step (thesis eq. 1.5): gives the new place, velocity, residual ().
+    """Take one implicit generalised leapfrog step (thesis eq. 1.5): gives the new place, velocity, residual (B,).
 
     Reversible and volume preserving as far as the fixed points are solved.
     """
@@ -135,4 +135,4 @@ def _drift(kernels: MetricKernels, here: Here, half: Tensor, integrator: Integra
 
 
 def _largest_change(new: Tensor, old: Tensor) -> Tensor:
-    return (new - old).detach().abs().max()
+    return (new - old).detach().norm(dim=1)

@@ -8,7 +8,7 @@ def min_max(data: NDArray[np.float32]) -> NDArray[np.float32]:
     """Map (x - min) / (max - min), onto [0, 1] (Chadebec et al. 2022, section 1.5); a constant image gives zeros."""
     low, high = float(data.min()), float(data.max())
     if not high > low:
-        return np.zeros_like(data)
+        return np.zeros(data.shape, dtype=np.float32)
     return np.asarray((data - low) / (high - low), dtype=np.float32)
 
 

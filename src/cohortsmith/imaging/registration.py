@@ -23,7 +23,7 @@ Matrix = NDArray[np.float64]
 # Enough to tell a good start from a bad one, in a tenth of a second.
 _QUICK = {
     "template_resolution": 8.0,
-    "iterations": (50,),
+    "iterations": (30,),
     "shrink_factors": (1,),
     "smoothing_sigmas": (4.0,),
     "sampling_fraction": 1.0,
@@ -36,7 +36,8 @@ def register(volume: Volume, config: RegistrationConfig, key: str = "") -> Matri
 
     Raises `ScanRejected`, where=key, if ANTs finds no overlap to work on.
     """
-    moving = coarsen(Volume(winsorise(volume.data), volume.affine), config.template_resolution)
+    copy = coarsen(volume, config.template_resolution)
+    moving = Volume(winsorise(copy.data), copy.affine)
     stages = ("Rigid", "Affine") if config.transform == "affine" else ("Rigid",)
     try:
         return run_stages(moving, best_start(moving, config), stages, config)

@@ -17,6 +17,7 @@ from cohortsmith.models.rhvae import RHVAE, EpochRecord
 Images = NDArray[np.float32]
 """(N, *shape) in [0, 1], in memory or memory-mapped."""
 Phase = Literal["warm-up", "flow"]
+_MEANS = ("elbo", "reconstruction", "kl", "step_residual", "flow_shift")  # the fields of Bound, as history has them
 
 
 class Diverged(ArithmeticError):
@@ -94,17 +95,8 @@ def _pass(learner: Learner, images: Images, training: TrainingConfig, generator:
     sums = np.zeros(5)
     for rows in split_batches(len(images), training.batch_size):
         bound = _step(learner, read_batch(images, np.sort(order[rows])), training, generator)
-        per_image = (bound.elbo, bound.reconstruction, bound.kl, bound.shift)
-        sums[:4] += [values.detach().sum().item() for values in per_image]
-        sums[4] = max(sums[4], bound.residual.item())
-    elbo, reconstruction, kl, shift = (float(value) for value in sums[:4] / len(images))
-    return {
-        "elbo": elbo,
-        "reconstruction": reconstruction,
-        "kl": kl,
-        "step_residual": float(sums[4]),
-        "flow_shift": shift,
-    }
+        sums += [values.detach().sum().item() for values in bound]
+    return dict(zip(_MEANS, (sums / len(images)).tolist(), strict=True))
 
 
 def _step(learner: Learner, batch: Tensor, training: TrainingConfig, generator: torch.Generator) -> Bound:

@@ -29,8 +29,8 @@ class Posterior(NamedTuple):
 class Bound(NamedTuple):
     """One draw of the bound per image, in nats.
 
-    elbo, reconstruction = log p(x | z_K), kl = KL(q(z_0 | x) | prior) in closed form: (B,).
-    residual: () worst fixed-point residual. shift: (B,) |z_K - z_0|.
+    All (B,). reconstruction: log p(x | z_K). kl: KL(q(z_0 | x) | prior) in closed form.
+    residual: of the flow's fixed points. shift: |z_K - z_0|.
     """
 
     elbo: Tensor
@@ -51,7 +51,7 @@ def vae_bound(model: RHVAE, images: Tensor, noise: Noise) -> Bound:
     reconstruction = model.log_likelihood(draw(posterior, noise.latent), images)
     kl = divergence(posterior)
     none = torch.zeros_like(kl)
-    return Bound(reconstruction - kl, reconstruction, kl, none.sum(), none)
+    return Bound(reconstruction - kl, reconstruction, kl, none, none)
 
 
 def rhvae_bound(model: RHVAE, images: Tensor, noise: Noise, integrator: Integrator) -> Bound:

@@ -18,8 +18,8 @@ from cohortsmith.models.shared_weight import SharedWeight
 class EpochRecord(NamedTuple):
     """One epoch, means over the images, in nats.
 
-    reconstruction: log p(x | z_K). kl: of q(z_0 | x) to the prior. step_residual: worst fixed-point residual and
-    flow_shift: mean |z_K - z_0|, both latent units and 0 in the warm-up. rollback: why the epoch was begun again.
+    reconstruction: log p(x | z_K). kl: of q(z_0 | x) to the prior. step_residual: of the flow's fixed points, and
+    flow_shift: |z_K - z_0|, both latent units and 0 in the warm-up. rollback: why the epoch was begun again.
     """
 
     epoch: int

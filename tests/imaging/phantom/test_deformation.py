@@ -47,9 +47,3 @@ def test_a_flow_has_the_divergence_asked_for_and_no_curl():
     gradient = np.stack([np.stack(np.gradient(each, SPACING)) for each in flow])
     assert np.trace(gradient) == pytest.approx(density - density.mean(), abs=0.04)
     assert gradient == pytest.approx(gradient.swapaxes(0, 1), abs=0.02)
-
-
-def test_a_lattice_of_coordinates_is_sampled_at_the_right_place():
-    points = np.array([[12.3, -40.0], [3.3, 20.0], [-7.7, 60.0]])
-    sampled = [deformation.sample_lattice(each, points) for each in deformation.lattice_points()]
-    assert np.stack(sampled) == pytest.approx(points)

@@ -1,6 +1,6 @@
 """One subject's anatomy: how strong the disease is, how the template is deformed, and how the head lies.
 
-A template point y sits in the subject's world at inverse(pose)(y + forward(y)); a scan is made the other way round.
+A template point y sits in the subject's world at inverse(pose)(exp(velocity)(y)); a scan is made the other way round.
 Atrophy is a flow with a prescribed divergence: fluid grows where grey matter is lost, and every map stays invertible.
 """
 
@@ -43,13 +43,13 @@ class Anatomy(NamedTuple):
     """The truth about one subject.
 
     effect:   strength of the disease, latent units
-    forward:  (3, X, Y, Z) displacement, mm, of template points towards the subject
-    backward: its inverse
+    velocity: (3, X, Y, Z) stationary field, mm, that carries template points to the subject
+    backward: (3, X, Y, Z) displacement, mm, of a subject's points to the template
     pose:     (4, 4) subject world mm -> template mm
     """
 
     effect: float
-    forward: deformation.Field
+    velocity: deformation.Field
     backward: deformation.Field
     pose: NDArray[np.float64]
 
@@ -68,7 +68,7 @@ def draw_anatomy(config: PhantomConfig, study: Study, index: int, person: pd.Ser
     velocity = draw_velocity(subject_stream(config, study, index, purpose=1), effect)
     return Anatomy(
         effect=effect,
-        forward=deformation.exponential(velocity),
+        velocity=velocity,
         backward=deformation.exponential(-velocity),
         pose=_draw_pose(subject_stream(config, study, index, purpose=2)),
     )
@@ -124,4 +124,3 @@ def _draw_pose(rng: np.random.Generator) -> NDArray[np.float64]:
     placed[:3, :3] = turn * size
     placed[:3, 3] = rng.normal(0, SHIFT, 3)
     return np.asarray(np.linalg.inv(placed))
-

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from nilearn import datasets
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from cohortsmith.imaging.phantom.head import head_around
 
@@ -37,10 +38,21 @@ class Atlas(NamedTuple):
 def load_atlas(resolution: int) -> Atlas:
     """Build the template head at 1 or 2 mm; kept for the life of the process."""
     brain = {name: _block_mean(image, resolution) for name, image in _brain_maps(*_icbm_images()).items()}
-    affine = _affine(resolution)
-    maps = brain | head_around(brain["csf"] + brain["grey"] + brain["white"] > 0.5, affine)
+    maps = brain | _head_maps(brain, resolution)
     maps["csf"] = np.maximum(brain["csf"], maps.pop("subarachnoid"))
-    return Atlas({name: image.astype(np.float16) for name, image in maps.items()}, affine, resolution)
+    maps = {name: image.astype(np.float16) for name, image in maps.items()}
+    return Atlas(maps, _affine(resolution), resolution)
+
+
+def _head_maps(brain: dict[str, Array], resolution: int) -> dict[str, Array]:
+    """Synthesise the head at 2 mm, whatever the resolution, so that it is the same one."""
+    whole = _block_mean(brain["csf"] + brain["grey"] + brain["white"], 2 // resolution)
+    layers = head_around(whole > 0.5, _affine(2))
+    enlarge = 2 // resolution
+    return {
+        name: ndimage.zoom(layer, enlarge, order=1, mode="nearest", grid_mode=True) if enlarge > 1 else layer
+        for name, layer in layers.items()
+    }
 
 
 def _icbm_images() -> list[Array]:

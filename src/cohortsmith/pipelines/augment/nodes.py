@@ -109,7 +109,7 @@ def track_generator(
             },
             metrics={f"chain.{name}": value for name, value in diagnostics.items() if np.isfinite(value)},
             curves={
-                name: [float(getattr(row, name)) for row in history] for name in ("elbo", "reconstruction", "kl")
+                f"train.{name}": [float(getattr(row, name)) for row in history] for name in ("elbo", "reconstruction", "kl")
             },
             figures={
                 f"samples_{generator.label}.png": sample_montage(synthetic, generator.label),

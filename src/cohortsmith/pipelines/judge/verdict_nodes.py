@@ -74,7 +74,7 @@ def _tracked(
             f"{row['test_set']}.{metric}": float(row[metric]) for row in own.to_dict("records") for metric in METRICS
         },
         curves={
-            "loss": [row["loss"] for row in record["history"]],
+            "train.loss": [row["loss"] for row in record["history"]],
             "validation.balanced_accuracy": [row["balanced_accuracy"] for row in record["history"]],
         },
         tags={"arm": arm},

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig
-from cohortsmith.config.study import StudyConfig
+from cohortsmith.config.run import RunConfig
 from cohortsmith.evaluation.cohort import format_cohort, summarise_cohort
 from cohortsmith.evaluation.scores import score_runs
 from cohortsmith.evaluation.verdict import Verdict
@@ -19,33 +19,36 @@ from cohortsmith.imaging.quality import outliers
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.template import template
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.pipelines.report.wording import CITATION, LIMITS, NOT_JUDGED, describe_methods
 from cohortsmith.records import Rejection
 from cohortsmith.reporting.content import Generator, Judgement, Neighbour, Preparation, PreparedScan, ReportContent, RunFacts
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
 from cohortsmith.reporting.report import render_quality_page, render_report
 from cohortsmith.reporting.summary import end_of_run
+from cohortsmith.reporting.wording import LIMITS, describe_methods
 
 Images = NDArray[np.float32]
 LIBRARIES = ("cohortsmith", "torch", "antspyx", "nilearn", "kedro", "mlflow", "scikit-learn", "dcm2niix")
 SHOWN = 8
+NOT_JUDGED = "This study's configuration stops before classifiers are trained (study.stages)."
 
 
-def describe_run(study: StudyConfig, seed: int, run_facts: dict[str, str]) -> RunFacts:
-    """Say what was run, when, by which versions."""
-    return RunFacts(
-        study=study.name,
+def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple[RunFacts, str]:
+    """Say what was run, when, by which versions; and, as a paper would, by which methods."""
+    config = RunConfig.read(parameters, "parameters")
+    facts = RunFacts(
+        study=config.study.name,
         command=run_facts["command"],
-        seed=seed,
+        seed=config.seed,
         versions={library: version(library) for library in LIBRARIES},
-        is_phantom=study.source == "phantom",
+        is_phantom=config.study.source == "phantom",
         date=run_facts["date"],
     )
+    return facts, describe_methods(config)
 
 
 def gather_preparation(preparation: PreparationConfig, *prepared: dict[str, Stored]) -> Preparation:
     """Gather every prepared scan's central planes and quality, with the template's planes to compare them with."""
-    flags = {one.key: f"{one.name} stands out" for scans in prepared for one in outliers(_qualities(scans))}
+    flags = {one.key: f"{one.number} {one.value:.3g} stands out from the cohort" for scans in prepared for one in outliers(_qualities(scans))}
     shown = [
         PreparedScan(
             key,
@@ -107,7 +110,7 @@ def gather_judgement(
 
 
 def render(
-    study: StudyConfig, run: RunFacts, run_facts: dict[str, str], volumes: pd.DataFrame | None = None, **parts: Any
+    run: RunFacts, run_facts: dict[str, str], volumes: pd.DataFrame | None = None, **parts: Any
 ) -> tuple[str, str, str]:
     """Write the report, the quality page, and the text that ends the run.
 
@@ -117,9 +120,7 @@ def render(
         run=run,
         no_judgement=NOT_JUDGED,
         volumes=None if volumes is None else volumes.assign(ventricle_volume=volumes["ventricle_volume"] / 1000),
-        methods=describe_methods(study, run.versions),
         limits=LIMITS,
-        citation=CITATION,
         **parts,
     )
     words = end_of_run(content.judgement, run_facts["report"], "make ui   (or: kedro ui)", NOT_JUDGED)

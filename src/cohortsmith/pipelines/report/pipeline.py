@@ -23,7 +23,7 @@ def create_pipeline(
     prepared = [f"{role}.prepared_scans" for role in roles]
     rejected = [f"{role}.{step}_rejections" for role in roles for step in ("ingest", "preparation")]
     nodes = [
-        Node(describe_run, ["params:study", "params:seed", "run_facts"], "report.run", name="describe_run"),
+        Node(describe_run, ["parameters", "run_facts"], ["report.run", "report.methods"], name="describe_run"),
         Node(gather_rejections, rejected, "report.rejections", name="gather_rejections"),
         Node(
             gather_preparation,
@@ -33,11 +33,11 @@ def create_pipeline(
         ),
     ]
     gathered = {
-        "study": "params:study",
         "run": "report.run",
         "rejections": "report.rejections",
         "preparation": "report.preparation",
         "timings": "timings",
+        "methods": "report.methods",
         "run_facts": "run_facts",
     }
     if "learn" in stages:
