@@ -29,7 +29,5 @@ def shared() -> Path:
     """Real scans and numeric oracles that are not part of the repository."""
     folder = Path(os.environ.get("COHORTSMITH_SHARED") or ROOT.parent / "shared")
     if not (folder / "data").is_dir():
-        pytest.skip(
-            "real scans are not here: set COHORTSMITH_SHARED to the folder that holds data/ and oracles/"
-        )
+        pytest.skip("real scans are not here: set COHORTSMITH_SHARED to the folder that holds data/ and oracles/")
     return folder

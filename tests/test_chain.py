@@ -91,7 +91,13 @@ class TestOneRun:
     def test_every_long_step_shows_its_progress(self, first):
         _, finished = first
 
-        for step in ("simulate training", "convert training", "N4 and registration", "train RHVAE", "train classifiers"):
+        for step in (
+            "simulate training",
+            "convert training",
+            "N4 and registration",
+            "train RHVAE",
+            "train classifiers",
+        ):
             assert re.search(rf"{step}.*\d+ of \d+", finished.stderr), step
 
     def test_no_connection_leaves_this_machine(self, first):
@@ -99,7 +105,9 @@ class TestOneRun:
         spied = home / "connections.txt"
         noted = spied.read_text().splitlines() if spied.exists() else []
 
-        assert [line for line in noted if not re.search(r"127\.0\.0\.1|localhost|::1|^connect /|^connect b?'/", line)] == []
+        assert [
+            line for line in noted if not re.search(r"127\.0\.0\.1|localhost|::1|^connect /|^connect b?'/", line)
+        ] == []
 
     def test_the_middle_is_valid_bids(self, first):
         home, _ = first
@@ -207,9 +215,7 @@ class TestAnotherRun:
 
 class TestWrongConfiguration:
     def test_a_missing_folder_stops_at_once_with_one_message(self, tmp_path):
-        finished = run_kedro(
-            tmp_path, "--env", "bids", "--params", f"study.path={tmp_path}/nowhere", timeout=60
-        )
+        finished = run_kedro(tmp_path, "--env", "bids", "--params", f"study.path={tmp_path}/nowhere", timeout=60)
 
         assert finished.returncode == 2
         assert "the study's folder is not there" in finished.stderr

@@ -36,17 +36,13 @@ def items(count: int) -> dict[str, tuple[int]]:
 
 
 def test_every_item_comes_back_under_its_key():
-    outcomes = {
-        outcome.key: outcome.value for outcome in run_items(square, items(5), workers=2, title="square")
-    }
+    outcomes = {outcome.key: outcome.value for outcome in run_items(square, items(5), workers=2, title="square")}
 
     assert outcomes == {"0": 0, "1": 1, "2": 4, "3": 9, "4": 16}
 
 
 def test_a_rejected_item_carries_its_reason_and_the_others_go_on():
-    outcomes = {
-        outcome.key: outcome for outcome in run_items(reject_odd, items(4), workers=2, title="reject")
-    }
+    outcomes = {outcome.key: outcome for outcome in run_items(reject_odd, items(4), workers=2, title="reject")}
 
     assert [outcomes[key].value for key in ("0", "2")] == [0, 2]
     assert "item 3" in str(outcomes["3"].error)

@@ -30,7 +30,11 @@ def catalog_and_pipelines(request, tmp_path, monkeypatch):
 
 def test_every_dataset_is_declared(catalog_and_pipelines):
     catalog, pipelines = catalog_and_pipelines
-    memory = {name for name in pipelines["__default__"].all_outputs() if name.endswith(MEMORY_ONLY) or name.startswith("report.")}
+    memory = {
+        name
+        for name in pipelines["__default__"].all_outputs()
+        if name.endswith(MEMORY_ONLY) or name.startswith("report.")
+    }
     used = {name for name in pipelines["__default__"].datasets() if not name.startswith("param")}
 
     assert {name for name in used - memory if name not in catalog} == set()
@@ -56,8 +60,6 @@ def test_the_whole_run_is_the_sum_of_the_stages(catalog_and_pipelines):
     whole = {node.name for node in pipelines["__default__"].nodes}
 
     assert {node.name for name in pipelines for node in pipelines[name].nodes} == whole
-
-
 
 
 def test_base_and_environments_agree_on_the_keys():

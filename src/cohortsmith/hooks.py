@@ -74,7 +74,10 @@ class TrackRuns:
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol) -> None:
         """Take the lock, mark runs that a killed process left open, open this run."""
         self._catalog = catalog
-        self._facts = {"command": tracking.exact_command(run_params), "date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"}
+        self._facts = {
+            "command": tracking.exact_command(run_params),
+            "date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
+        }
         self._lock = acquire_lock(self._home / "data" / ".run.lock")
         config = RunParameters.config
         assert config is not None

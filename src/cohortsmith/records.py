@@ -14,8 +14,8 @@ class TrackedRun(NamedTuple):
     params: dict[str, Any]
     metrics: dict[str, float]
     curves: dict[str, list[float]]
-    tags: Mapping[str, str] = {}  # noqa: RUF012 - never changed
-    figures: Mapping[str, bytes] = {}  # noqa: RUF012 - never changed
+    tags: Mapping[str, str] = {}
+    figures: Mapping[str, bytes] = {}
 
 
 class Rejection(NamedTuple):

@@ -8,7 +8,7 @@ from kedro.config import OmegaConfigLoader
 
 from cohortsmith.hooks import RunParameters, TrackRuns
 
-# Kedro 1.7 calls a function that OmegaConf 2.4 has renamed, and dislikes names of the form role.dataset, which it documents.
+# Kedro 1.7 calls a function that OmegaConf 2.4 has renamed, and dislikes names like role.dataset, which are its own.
 warnings.filterwarnings("ignore", message="register_new_resolver")
 warnings.filterwarnings("ignore", message="One or more dataset names contain '.' characters")
 

@@ -5,9 +5,7 @@ from cohortsmith.datasets.atomically import Atomically
 
 
 def table(path):
-    return Atomically(
-        filepath=str(path), dataset={"type": "pandas.CSVDataset", "save_args": {"index": False}}
-    )
+    return Atomically(filepath=str(path), dataset={"type": "pandas.CSVDataset", "save_args": {"index": False}})
 
 
 class Unwritable:

@@ -11,9 +11,7 @@ from cohortsmith.imaging.volume import Volume
 
 @pytest.fixture
 def folder(tmp_path):
-    return RecordFolder(
-        filepath=str(tmp_path), name="<subject>/<session>/anat/<key>_T1w", description="made here"
-    )
+    return RecordFolder(filepath=str(tmp_path), name="<subject>/<session>/anat/<key>_T1w", description="made here")
 
 
 def test_what_is_saved_comes_back_with_record_and_voxels(folder, volume):

@@ -45,7 +45,9 @@ class TrainingConfig(Config):
     warm_up_epochs: epochs as a plain VAE before the Hamiltonian flow is switched on (see DECISIONS.md).
     patience: epochs without improvement of the smoothed ELBO before training stops, never within the warm-up.
     smoothing: weight of the past in the ELBO's running mean. max_rollbacks: times that training which diverged goes
-    back to its best weights, each time with half the learning rate and half the leapfrog step.
+    back to its best weights, each time with half the learning rate and half the leapfrog step. maximum_residual:
+    mean fixed-point residual of the flow (latent units) beyond which an epoch is rolled back, with half the
+    leapfrog step: an unsolved flow does not preserve volume, and its ELBO is no bound.
     """
 
     learning_rate: PositiveFloat = 1e-4
@@ -55,7 +57,8 @@ class TrainingConfig(Config):
     warm_up_epochs: int = Field(50, ge=0)
     patience: PositiveInt = 50
     smoothing: float = Field(0.9, ge=0, lt=1)
-    max_rollbacks: int = Field(5, ge=0)
+    max_rollbacks: int = Field(10, ge=0)
+    maximum_residual: PositiveFloat = 0.01
 
     @model_validator(mode="after")
     def _leave_epochs_to_the_flow(self) -> "TrainingConfig":

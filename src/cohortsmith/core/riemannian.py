@@ -121,7 +121,7 @@ def _half_kick(kernels: MetricKernels, here: Here, velocity: Tensor, integrator:
     half = last = velocity
     for _ in range(integrator.fixed_point_iterations):
         half, last = velocity - 0.5 * integrator.step_size * energy_gradient(kernels, here, half), half
-    return half, _largest_change(half, last)
+    return half, _change(half, last)
 
 
 def _drift(kernels: MetricKernels, here: Here, half: Tensor, integrator: Integrator) -> tuple[Tensor, Tensor]:
@@ -131,8 +131,8 @@ def _drift(kernels: MetricKernels, here: Here, half: Tensor, integrator: Integra
     for _ in range(integrator.fixed_point_iterations - 1):
         end = apply_inverse(inverse_metric(kernels, position), half)
         position, last = start + 0.5 * integrator.step_size * (begin + end), position
-    return position, _largest_change(position, last)
+    return position, _change(position, last)
 
 
-def _largest_change(new: Tensor, old: Tensor) -> Tensor:
-    return (new - old).detach().norm(dim=1)
+def _change(new: Tensor, old: Tensor) -> Tensor:
+    return torch.linalg.vector_norm((new - old).detach(), dim=1)

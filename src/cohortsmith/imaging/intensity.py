@@ -14,7 +14,7 @@ def min_max(data: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def winsorise(data: NDArray[np.float32], low: float = 0.005, high: float = 0.995) -> NDArray[np.float32]:
     """Clip at two quantiles, so that a few bright vessels do not fill the joint histogram (ANTs' defaults)."""
-    return np.clip(data, *np.quantile(data, [low, high])).astype(np.float32)
+    return np.asarray(np.clip(data, *np.quantile(data, [low, high])), dtype=np.float32)
 
 
 def foreground(data: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -24,13 +24,21 @@ class Diverged(ArithmeticError):
     """The bound or its gradient stopped being a number."""
 
 
+class Unsolved(Diverged):
+    """The implicit leapfrog is too far from solved: it does not preserve volume, and the bound is none.
+
+    Without this check the metric learns to grow until three iterations do not converge, and collects the error as
+    if it were evidence.
+    """
+
+
 @dataclass
 class Learner:
     """What training changes.
 
     entered: the weights that the present epoch began with. kept: those of the epoch with the best smoothed ELBO of
-    this phase, to go back to; never weights that no bound has been computed with. scale: of the learning rate and
-    the leapfrog step. steps: since the ramp began. smoothed, best: running mean of the ELBO and its best value.
+    this phase, to go back to; never weights that no bound has been computed with. rate_scale, step_scale: of the
+    learning rate and of the leapfrog step. steps: since the ramp began. smoothed, best: running mean of the ELBO and its best value.
     stale: epochs since then.
     """
 
@@ -39,7 +47,8 @@ class Learner:
     entered: dict[str, Tensor]
     kept: dict[str, Tensor]
     phase: Phase = "warm-up"
-    scale: float = 1.0
+    rate_scale: float = 1.0
+    step_scale: float = 1.0
     steps: int = 0
     rollbacks: int = 0
     smoothed: float = math.nan
@@ -71,8 +80,9 @@ def learn_epoch(
     while True:
         try:
             means = _pass(learner, images, training, generator)
+            _check_solved(means["step_residual"], training.maximum_residual)
         except Diverged as cause:
-            _roll_back(learner, training, epoch, str(cause))
+            _roll_back(learner, training, epoch, cause)
             causes.append(str(cause))
         else:
             _settle(learner, means["elbo"], training.smoothing)
@@ -112,7 +122,7 @@ def _step(learner: Learner, batch: Tensor, training: TrainingConfig, generator: 
         raise Diverged(f"the gradient's norm became {norm.item()}")
     learner.steps += 1
     ramp = min(1.0, learner.steps / training.learning_rate_ramp)
-    learner.optimizer.param_groups[0]["lr"] = training.learning_rate * learner.scale * ramp
+    learner.optimizer.param_groups[0]["lr"] = training.learning_rate * learner.rate_scale * ramp
     learner.optimizer.step()
     return bound
 
@@ -122,7 +132,9 @@ def _bound(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound
     if learner.phase == "warm-up":
         return vae_bound(learner.model, batch, noise)
     integrator = integrator_of(learner.model)
-    return rhvae_bound(learner.model, batch, noise, integrator._replace(step_size=integrator.step_size * learner.scale))
+    return rhvae_bound(
+        learner.model, batch, noise, integrator._replace(step_size=integrator.step_size * learner.step_scale)
+    )
 
 
 def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
@@ -135,16 +147,22 @@ def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
         learner.entered, learner.kept = learner.kept, learner.entered
 
 
-def _roll_back(learner: Learner, training: TrainingConfig, epoch: int, cause: str) -> None:
+def _check_solved(residual: float, maximum: float) -> None:
+    if residual > maximum:
+        raise Unsolved(f"the flow's fixed points were unsolved by {residual:.2g}")
+
+
+def _roll_back(learner: Learner, training: TrainingConfig, epoch: int, cause: Diverged) -> None:
     learner.rollbacks += 1
-    learner.scale /= 2
+    learner.step_scale /= 2
+    learner.rate_scale /= 1 if isinstance(cause, Unsolved) else 2
     if learner.rollbacks > training.max_rollbacks:
         raise TrainingError(
             "the RHVAE's training diverged again and again",
             where=f"epoch {epoch} ({learner.phase})",
             got=f"{cause}, after {training.max_rollbacks} rollbacks",
-            expected="finite bounds and gradients",
-            remedy="lower training.learning_rate or rhvae.step_size, lengthen training.warm_up_epochs, "
+            expected="finite bounds and gradients, and a flow that is solved",
+            remedy="lengthen training.warm_up_epochs, lower training.learning_rate or rhvae.step_size, "
             "or raise rhvae.likelihood_variance",
         )
     _copy(learner.kept, learner.model.state_dict())

@@ -16,9 +16,7 @@ from cohortsmith.tracking.store import DRIVER_TAG, Store
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 # Catalog entries whose files are published with the parent run: none holds voxels or the table of participants.
-ARTIFACTS = frozenset(
-    {"report", "quality_page", "arms", "differences", "verdict", "copying", "phantom_check"}
-)
+ARTIFACTS = frozenset({"report", "quality_page", "arms", "differences", "verdict", "copying", "phantom_check"})
 
 
 @dataclass(frozen=True)

@@ -45,5 +45,5 @@ def test_a_flow_has_the_divergence_asked_for_and_no_curl():
     density = np.exp(-((x / 25) ** 2 + (y / 25) ** 2 + (z / 25) ** 2))
     flow = deformation.flow_with_divergence(density)
     gradient = np.stack([np.stack(np.gradient(each, SPACING)) for each in flow])
-    assert np.trace(gradient) == pytest.approx(density - density.mean(), abs=0.04)
-    assert gradient == pytest.approx(gradient.swapaxes(0, 1), abs=0.02)
+    assert np.abs(np.trace(gradient) - density + density.mean()).max() < 0.04
+    assert np.abs(gradient - gradient.swapaxes(0, 1)).max() < 0.02

@@ -23,7 +23,9 @@ from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 DECODED_AT_ONCE = 16  # images in memory
 
 
-def describe_synthetic_folder(study: StudyConfig, generator: TrainedGenerator, latents: pd.DataFrame) -> FolderDescription:
+def describe_synthetic_folder(
+    study: StudyConfig, generator: TrainedGenerator, latents: pd.DataFrame
+) -> FolderDescription:
     """Say of the derivative folder that nobody in it exists."""
     people = pd.DataFrame({"participant_id": latents["key"], "diagnosis": generator.label})
     return FolderDescription(
@@ -109,7 +111,8 @@ def track_generator(
             },
             metrics={f"chain.{name}": value for name, value in diagnostics.items() if np.isfinite(value)},
             curves={
-                f"train.{name}": [float(getattr(row, name)) for row in history] for name in ("elbo", "reconstruction", "kl")
+                f"train.{name}": [float(getattr(row, name)) for row in history]
+                for name in ("elbo", "reconstruction", "kl")
             },
             figures={
                 f"samples_{generator.label}.png": sample_montage(synthetic, generator.label),

@@ -40,7 +40,7 @@ def screen_for_copies(
         "held_out_rmse": _rmse(made.held_out, held_out),
         "mean_image_rmse": _rmse(np.broadcast_to(training.mean(axis=0), held_out.shape), held_out),
     }
-    words = {"flagged_share": screen.flagged_share, "sentence": f"{generator.label}: {screen.sentence()}", **error}
+    words = {"flagged_share": screen.flagged_share, "sentence": screen.sentence(), **error}
     return screen.table.assign(diagnosis=generator.label), words
 
 

@@ -87,12 +87,16 @@ def train_one(job: ArmJob) -> dict[str, Any]:
 
 
 def collect_predictions(
-    study: StudyConfig, splits: pd.DataFrame, runs: dict[str, Stored]
+    study: StudyConfig, judge: JudgeConfig, splits: pd.DataFrame, runs: dict[str, Stored]
 ) -> pd.DataFrame:
-    """Give one row per arm, seed, test set and subject: label (1 patient) and probability."""
-    return pd.concat(
-        [_predictions_of(run.record, study, splits) for run in runs.values()], ignore_index=True
-    ).sort_values(["arm", "seed", "test_set", "participant_id"], ignore_index=True)
+    """Give one row per test set, arm, seed and subject: label (1 patient) and probability; in the arms' own order."""
+    parts = [_predictions_of(run.record, study, splits) for run in runs.values()]
+    order = {name: place for place, name in enumerate(("test", "external", *judge.arms))}
+    return pd.concat(parts, ignore_index=True).sort_values(
+        ["test_set", "arm", "seed", "participant_id"],
+        key=lambda column: column.map(order) if column.name in ("test_set", "arm") else column,
+        ignore_index=True,
+    )
 
 
 def _predictions_of(record: dict[str, Any], study: StudyConfig, splits: pd.DataFrame) -> pd.DataFrame:

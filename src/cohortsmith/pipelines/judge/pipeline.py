@@ -44,7 +44,7 @@ def create_pipeline(labels: Sequence[str], *, simulated: bool) -> Pipeline:
         ),
         Node(
             collect_predictions,
-            ["params:study", "splits", "classifier_runs"],
+            ["params:study", "params:judge", "splits", "classifier_runs"],
             "predictions",
             name="collect_predictions",
         ),

@@ -20,7 +20,15 @@ from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.template import template
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.records import Rejection
-from cohortsmith.reporting.content import Generator, Judgement, Neighbour, Preparation, PreparedScan, ReportContent, RunFacts
+from cohortsmith.reporting.content import (
+    Generator,
+    Judgement,
+    Neighbour,
+    Preparation,
+    PreparedScan,
+    ReportContent,
+    RunFacts,
+)
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
 from cohortsmith.reporting.report import render_quality_page, render_report
 from cohortsmith.reporting.summary import end_of_run
@@ -48,7 +56,11 @@ def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple
 
 def gather_preparation(preparation: PreparationConfig, *prepared: dict[str, Stored]) -> Preparation:
     """Gather every prepared scan's central planes and quality, with the template's planes to compare them with."""
-    flags = {one.key: f"{one.number} {one.value:.3g} stands out from the cohort" for scans in prepared for one in outliers(_qualities(scans))}
+    flags = {
+        one.key: f"{one.number} {one.value:.3g} stands out from the cohort"
+        for scans in prepared
+        for one in outliers(_qualities(scans))
+    }
     shown = [
         PreparedScan(
             key,
@@ -104,9 +116,7 @@ def gather_judgement(
 ) -> Judgement:
     """Gather the classifiers' scores and the verdict."""
     verdicts = [Verdict(**one) for one in verdict["verdicts"]]
-    return Judgement(
-        score_runs(predictions), arms, differences, verdicts, verdict["rule"], judge.smallest_effect
-    )
+    return Judgement(score_runs(predictions), arms, differences, verdicts, verdict["rule"], judge.smallest_effect)
 
 
 def render(

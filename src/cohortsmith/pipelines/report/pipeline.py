@@ -16,9 +16,7 @@ from .nodes import (
 )
 
 
-def create_pipeline(
-    roles: Sequence[str], labels: Sequence[str], stages: Sequence[str], *, simulated: bool
-) -> Pipeline:
+def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequence[str], *, simulated: bool) -> Pipeline:
     """Build the report of the stages that the study goes through; what is left out is said to be left out."""
     prepared = [f"{role}.prepared_scans" for role in roles]
     rejected = [f"{role}.{step}_rejections" for role in roles for step in ("ingest", "preparation")]
