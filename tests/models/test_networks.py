@@ -38,7 +38,7 @@ def test_encoder_and_decoder_mirror_each_other(hidden):
     encoder, decoder = Encoder(12, hidden, 3), Decoder(3, hidden, 12)
     widths = [layer.in_features for layer in encoder.trunk if isinstance(layer, nn.Linear)]
     mirrored = [layer.out_features for layer in decoder.trunk if isinstance(layer, nn.Linear)]
-    assert widths + [encoder.mean.in_features] == [12, *hidden]
+    assert [*widths, encoder.mean.in_features] == [12, *hidden]
     assert mirrored == list(reversed(hidden))
     mean, log_variance = started(encoder)(torch.zeros(2, 12))
     assert mean.shape == log_variance.shape == (2, 3)

@@ -5,10 +5,11 @@ import pytest
 import torch
 from tiny_rhvae import BRIEF, SHAPE, TINY, draw_images
 
-from cohortsmith.config.generator import TrainingConfig
+from cohortsmith.config.generator import NetworkConfig, TrainingConfig
 from cohortsmith.errors import ConfigurationError, StudyError, TrainingError
 from cohortsmith.models import learner
-from cohortsmith.models.rhvae import restore
+from cohortsmith.models.batches import split_batches
+from cohortsmith.models.rhvae import build_rhvae, restore
 from cohortsmith.models.training import encode, fit_rhvae, metric_field, reconstruct
 
 
@@ -37,8 +38,9 @@ def test_training_improves_the_bound_of_both_phases(fitted):
 
 def test_longer_training_reconstructs_better_than_the_mean_image():
     images = draw_images(n=16)
-    longer = BRIEF.model_copy(update={"epochs": 150, "warm_up_epochs": 100, "learning_rate": 1e-2})
-    sharp = TINY.model_copy(update={"likelihood_variance": 1e-3})
+    longer = BRIEF.model_copy(update={"epochs": 220, "warm_up_epochs": 200, "learning_rate": 5e-3})
+    wider = NetworkConfig(hidden=(32, 16), metric_hidden=(5,))
+    sharp = TINY.model_copy(update={"likelihood_variance": 1e-3, "network": wider})
     found = reconstruct(fit_rhvae(images, sharp, longer, seed=0), images).numpy()
     assert np.square(found - images).mean() < 0.3 * np.square(images.mean(0) - images).mean()
 
@@ -117,7 +119,7 @@ def test_an_infinite_gradient_is_rolled_back_before_it_reaches_the_weights(monke
 
 
 def test_each_rollback_halves_learning_rate_and_leapfrog_step_and_restores_the_best_weights(monkeypatch):
-    started = learner.begin(restore_trainable(), 1e-2)
+    started = learner.begin(build_untrained(), 1e-2)
     images, generator = draw_images(), torch.Generator().manual_seed(0)
     steady = BRIEF.model_copy(update={"learning_rate": 1e-2, "learning_rate_ramp": 1})
     learner.begin_flow(started)
@@ -139,8 +141,8 @@ def test_each_rollback_halves_learning_rate_and_leapfrog_step_and_restores_the_b
     assert record.rollback == "the ELBO became nan"
 
 
-def restore_trainable():
-    return learner.RHVAE(TINY, math.prod(SHAPE)).requires_grad_()
+def build_untrained():
+    return build_rhvae(TINY, SHAPE, torch.Generator().manual_seed(0))
 
 
 def test_weights_to_go_back_to_have_had_a_finite_bound(monkeypatch):
@@ -164,6 +166,40 @@ def test_diverging_again_and_again_ends_with_the_cause(monkeypatch):
     assert "learning_rate" in raised.value.remedy
 
 
+def test_a_flow_that_is_not_solved_is_rolled_back_with_a_smaller_step(monkeypatch):
+    unsolve(monkeypatch, {7})
+    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert [record.rollback for record in fitted.history if record.rollback] == [
+        "the flow's fixed points were unsolved by 0.5"
+    ]
+    assert fitted.config.step_size == pytest.approx(TINY.step_size / 2)
+
+
+def test_a_flow_that_cannot_be_solved_any_more_ends_the_training_at_the_best_weights(monkeypatch):
+    unsolve(monkeypatch, set(range(9, 100)))
+    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    assert len(fitted.history) == 9
+    assert fitted.history[-1].rollback == "stopped after this epoch: the flow's fixed points were unsolved by 0.5"
+    assert fitted.config.step_size == TINY.step_size
+
+
+def test_a_flow_that_was_never_solved_is_an_error(monkeypatch):
+    unsolve(monkeypatch, set(range(6, 100)))
+    with pytest.raises(TrainingError, match=r"unsolved by 0\.5"):
+        fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+
+
+def unsolve(monkeypatch, passes):
+    """Report a mean residual of 0.5 latent units in the given passes over the images."""
+    real, count = learner._pass, iter(range(10_000))
+
+    def unsolved(*arguments):
+        means = real(*arguments)
+        return means | {True: {"step_residual": 0.5}, False: {}}[next(count) in passes]
+
+    monkeypatch.setattr(learner, "_pass", unsolved)
+
+
 def test_training_stops_when_the_smoothed_bound_has_not_improved_for_the_patience(monkeypatch):
     scores = iter([-10.0] * BRIEF.warm_up_epochs + [-8.0, -3.0] + [-9.0] * 100)
     real = learner._pass
@@ -184,7 +220,7 @@ def test_smoothing_waits_out_one_bad_draw(monkeypatch):
 
 
 def test_the_learning_rate_rises_after_each_start():
-    started = learner.begin(restore_trainable(), 1.0)
+    started = learner.begin(build_untrained(), 1.0)
     images, generator = draw_images(n=6), torch.Generator().manual_seed(0)
     ramped = BRIEF.model_copy(update={"learning_rate": 1e-3, "learning_rate_ramp": 4})
     rates = []
@@ -201,7 +237,7 @@ def test_the_learning_rate_rises_after_each_start():
     ("n", "size", "expected"), [(48, 25, [24, 24]), (51, 25, [17, 17, 17]), (5, 25, [5]), (3, 3, [3])]
 )
 def test_batches_are_as_equal_as_can_be(n, size, expected):
-    batches = learner.split_batches(n, size)
+    batches = split_batches(n, size)
     assert [len(batch) for batch in batches] == expected
     assert np.concatenate(batches).tolist() == list(range(n))
 

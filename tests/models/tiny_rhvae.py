@@ -10,7 +10,7 @@ from cohortsmith.models.rhvae import build_rhvae
 SHAPE = (4, 5, 3)
 TINY = RHVAEConfig(
     latent_dim=2,
-    step_size=0.02,
+    step_size=0.005,
     temperature=1.0,
     likelihood_variance=0.05,
     network=NetworkConfig(hidden=(8, 6), metric_hidden=(5,)),

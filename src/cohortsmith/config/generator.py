@@ -44,10 +44,10 @@ class TrainingConfig(Config):
     switched on and after each rollback: Adam's first steps move all weights of a fresh network at full length.
     warm_up_epochs: epochs as a plain VAE before the Hamiltonian flow is switched on (see DECISIONS.md).
     patience: epochs without improvement of the smoothed ELBO before training stops, never within the warm-up.
-    smoothing: weight of the past in the ELBO's running mean. max_rollbacks: times that training which diverged goes
-    back to its best weights, each time with half the learning rate and half the leapfrog step. maximum_residual:
-    mean fixed-point residual of the flow (latent units) beyond which an epoch is rolled back, with half the
-    leapfrog step: an unsolved flow does not preserve volume, and its ELBO is no bound.
+    smoothing: weight of the past in the ELBO's running mean. max_rollbacks: times that an epoch which diverged is
+    begun again from the best weights, each time with half the learning rate and half the leapfrog step.
+    maximum_residual: mean fixed-point residual of the flow (latent units) beyond which an epoch counts as diverged:
+    an unsolved flow does not preserve volume, and its ELBO is no bound.
     """
 
     learning_rate: PositiveFloat = 1e-4
@@ -57,7 +57,7 @@ class TrainingConfig(Config):
     warm_up_epochs: int = Field(50, ge=0)
     patience: PositiveInt = 50
     smoothing: float = Field(0.9, ge=0, lt=1)
-    max_rollbacks: int = Field(10, ge=0)
+    max_rollbacks: int = Field(5, ge=0)
     maximum_residual: PositiveFloat = 0.01
 
     @model_validator(mode="after")

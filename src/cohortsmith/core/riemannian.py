@@ -135,4 +135,5 @@ def _drift(kernels: MetricKernels, here: Here, half: Tensor, integrator: Integra
 
 
 def _change(new: Tensor, old: Tensor) -> Tensor:
-    return torch.linalg.vector_norm((new - old).detach(), dim=1)
+    change: Tensor = torch.linalg.vector_norm((new - old).detach(), dim=1)
+    return change

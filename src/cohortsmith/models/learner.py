@@ -6,16 +6,14 @@ from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cohortsmith.config.generator import TrainingConfig
 from cohortsmith.errors import TrainingError
+from cohortsmith.models.batches import Images, read_batch, split_batches
 from cohortsmith.models.objective import Bound, draw_noise, integrator_of, rhvae_bound, vae_bound
 from cohortsmith.models.rhvae import RHVAE, EpochRecord
 
-Images = NDArray[np.float32]
-"""(N, *shape) in [0, 1], in memory or memory-mapped."""
 Phase = Literal["warm-up", "flow"]
 _MEANS = ("elbo", "reconstruction", "kl", "step_residual", "flow_shift")  # the fields of Bound, as history has them
 
@@ -37,9 +35,9 @@ class Learner:
     """What training changes.
 
     entered: the weights that the present epoch began with. kept: those of the epoch with the best smoothed ELBO of
-    this phase, to go back to; never weights that no bound has been computed with. rate_scale, step_scale: of the
-    learning rate and of the leapfrog step. steps: since the ramp began. smoothed, best: running mean of the ELBO and its best value.
-    stale: epochs since then.
+    this phase, to go back to; never weights that no bound has been computed with. scale: of the learning rate and
+    the leapfrog step. steps: since the ramp began. smoothed, best: running mean of the ELBO, its best value.
+    stale: epochs since then. kept_scale: the scale that the kept weights were learned with.
     """
 
     model: RHVAE
@@ -47,13 +45,13 @@ class Learner:
     entered: dict[str, Tensor]
     kept: dict[str, Tensor]
     phase: Phase = "warm-up"
-    rate_scale: float = 1.0
-    step_scale: float = 1.0
+    scale: float = 1.0
     steps: int = 0
     rollbacks: int = 0
     smoothed: float = math.nan
     best: float = -math.inf
     stale: int = 0
+    kept_scale: float = 1.0
 
 
 def begin(model: RHVAE, learning_rate: float) -> Learner:
@@ -75,6 +73,7 @@ def learn_epoch(
 
     Raises:
         TrainingError: more than `training.max_rollbacks` rollbacks since the start.
+        Unsolved: the same, but the flow had been solved before: the kept weights are good, further training is not.
     """
     causes: list[str] = []
     while True:
@@ -87,16 +86,6 @@ def learn_epoch(
         else:
             _settle(learner, means["elbo"], training.smoothing)
             return EpochRecord(epoch=epoch, **means, rollback="; ".join(causes))
-
-
-def split_batches(n_images: int, batch_size: int) -> list[NDArray[np.intp]]:
-    """Split indices into the fewest batches of at most `batch_size`, as equal as can be: each makes a metric."""
-    return np.array_split(np.arange(n_images), math.ceil(n_images / batch_size))
-
-
-def read_batch(images: Images, rows: NDArray[np.intp]) -> Tensor:
-    """Read rows of images (N, *shape) into a tensor (B, D)."""
-    return torch.from_numpy(np.asarray(images[rows], dtype=np.float32)).flatten(1)
 
 
 def _pass(learner: Learner, images: Images, training: TrainingConfig, generator: torch.Generator) -> dict[str, float]:
@@ -122,7 +111,7 @@ def _step(learner: Learner, batch: Tensor, training: TrainingConfig, generator: 
         raise Diverged(f"the gradient's norm became {norm.item()}")
     learner.steps += 1
     ramp = min(1.0, learner.steps / training.learning_rate_ramp)
-    learner.optimizer.param_groups[0]["lr"] = training.learning_rate * learner.rate_scale * ramp
+    learner.optimizer.param_groups[0]["lr"] = training.learning_rate * learner.scale * ramp
     learner.optimizer.step()
     return bound
 
@@ -132,9 +121,7 @@ def _bound(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound
     if learner.phase == "warm-up":
         return vae_bound(learner.model, batch, noise)
     integrator = integrator_of(learner.model)
-    return rhvae_bound(
-        learner.model, batch, noise, integrator._replace(step_size=integrator.step_size * learner.step_scale)
-    )
+    return rhvae_bound(learner.model, batch, noise, integrator._replace(step_size=integrator.step_size * learner.scale))
 
 
 def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
@@ -143,7 +130,7 @@ def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
     learner.smoothed = elbo if first else smoothing * learner.smoothed + (1 - smoothing) * elbo
     learner.stale += 1
     if learner.smoothed > learner.best:
-        learner.best, learner.stale = learner.smoothed, 0
+        learner.best, learner.stale, learner.kept_scale = learner.smoothed, 0, learner.scale
         learner.entered, learner.kept = learner.kept, learner.entered
 
 
@@ -153,20 +140,27 @@ def _check_solved(residual: float, maximum: float) -> None:
 
 
 def _roll_back(learner: Learner, training: TrainingConfig, epoch: int, cause: Diverged) -> None:
-    learner.rollbacks += 1
-    learner.step_scale /= 2
-    learner.rate_scale /= 1 if isinstance(cause, Unsolved) else 2
-    if learner.rollbacks > training.max_rollbacks:
-        raise TrainingError(
-            "the RHVAE's training diverged again and again",
-            where=f"epoch {epoch} ({learner.phase})",
-            got=f"{cause}, after {training.max_rollbacks} rollbacks",
-            expected="finite bounds and gradients, and a flow that is solved",
-            remedy="lengthen training.warm_up_epochs, lower training.learning_rate or rhvae.step_size, "
-            "or raise rhvae.likelihood_variance",
-        )
     _copy(learner.kept, learner.model.state_dict())
     learner.optimizer, learner.steps = _adam(learner.model, training.learning_rate), 0
+    learner.scale /= 2
+    learner.rollbacks += 1
+    if learner.rollbacks > training.max_rollbacks:
+        raise cause if _is_usable(learner, cause) else _hopeless(learner, training, epoch, cause)
+
+
+def _is_usable(learner: Learner, cause: Diverged) -> bool:
+    return isinstance(cause, Unsolved) and learner.best > -math.inf
+
+
+def _hopeless(learner: Learner, training: TrainingConfig, epoch: int, cause: Diverged) -> TrainingError:
+    return TrainingError(
+        "the RHVAE's training diverged again and again",
+        where=f"epoch {epoch} ({learner.phase})",
+        got=f"{cause}, after {training.max_rollbacks} rollbacks",
+        expected="finite bounds and gradients",
+        remedy="lengthen training.warm_up_epochs, lower training.learning_rate or rhvae.step_size, "
+        "or raise rhvae.likelihood_variance",
+    )
 
 
 def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:

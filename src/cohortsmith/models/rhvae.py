@@ -34,7 +34,8 @@ class EpochRecord(NamedTuple):
 class FittedRHVAE(NamedTuple):
     """A trained RHVAE: plain values only.
 
-    image_shape: (X, Y) or (X, Y, Z). state: the module's tensors. field: the metric of all training images.
+    config: as trained, its step_size after rollbacks. image_shape: (X, Y) or (X, Y, Z). state: the module's tensors.
+    field: the metric of all training images.
     """
 
     config: RHVAEConfig

@@ -8,7 +8,8 @@ import torch
 from cohortsmith.config.generator import RHVAEConfig, TrainingConfig
 from cohortsmith.core.metric import MetricField
 from cohortsmith.errors import StudyError
-from cohortsmith.models.learner import Images, begin, begin_flow, learn_epoch, read_batch, split_batches
+from cohortsmith.models.batches import Images, read_batch, split_batches
+from cohortsmith.models.learner import Unsolved, begin, begin_flow, learn_epoch
 from cohortsmith.models.rhvae import RHVAE, EpochRecord, FittedRHVAE, build_rhvae, decode, encode, reconstruct
 
 __all__ = ["EpochRecord", "FittedRHVAE", "decode", "encode", "fit_rhvae", "metric_field", "reconstruct"]
@@ -24,6 +25,7 @@ def fit_rhvae(
     """Fit an RHVAE to images (N, *shape) of one diagnosis; the same seed gives the same fit.
 
     Keeps the weights of the best smoothed ELBO with the flow on, and computes all N centroids and factors with them.
+    Stops there too when the flow, after `training.max_rollbacks` rollbacks, has again grown past what can be solved.
     on_epoch: told (epoch, elbo) after each epoch.
 
     Raises:
@@ -37,14 +39,19 @@ def fit_rhvae(
     for epoch in range(training.epochs):
         if epoch == training.warm_up_epochs:
             begin_flow(learner)
-        history.append(learn_epoch(learner, images, training, epoch, generator))
+        try:
+            history.append(learn_epoch(learner, images, training, epoch, generator))
+        except Unsolved as cause:
+            history[-1] = history[-1]._replace(rollback=f"stopped after this epoch: {cause}")
+            break
         if on_epoch is not None:
             on_epoch(epoch, history[-1].elbo)
         if learner.phase == "flow" and learner.stale >= training.patience:
             break
     learner.model.load_state_dict(learner.kept)
     field = metric_field(learner.model, images, training.batch_size)
-    return FittedRHVAE(config, images.shape[1:], learner.kept, field, tuple(history))
+    as_trained = config.model_copy(update={"step_size": config.step_size * learner.kept_scale})
+    return FittedRHVAE(as_trained, images.shape[1:], learner.kept, field, tuple(history))
 
 
 @torch.no_grad()

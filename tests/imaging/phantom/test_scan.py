@@ -8,6 +8,7 @@ from cohortsmith.imaging.phantom import deformation, draw_cohort, make_scan, ven
 from cohortsmith.imaging.phantom.anatomy import draw_anatomy
 from cohortsmith.imaging.phantom.atlas import load_atlas
 from cohortsmith.imaging.phantom.cohort import subject_stream
+from cohortsmith.imaging.phantom.scan import render
 from cohortsmith.imaging.phantom.scanner import SIGNAL, draw_scanner, place_grid, receive
 
 
@@ -66,6 +67,27 @@ def test_the_affine_says_how_the_scan_is_stored(config):
 def test_the_field_of_view_is_centred_on_the_head_wherever_it_lies(config, scan):
     middle = np.append((np.array(scan.volume.data.shape) - 1) / 2, 1)
     assert (scan.truth.pose @ scan.volume.affine @ middle)[:3] == pytest.approx([0, -12, -6])
+
+
+def test_the_field_of_view_holds_a_head_however_it_is_stored(config):
+    for scanner in scanners(config, "training", 20):
+        shape, affine = place_grid(scanner._replace(tilt=np.eye(3)), np.eye(4))
+        extent = np.abs(affine[:3, :3]) @ shape
+        assert (extent - (196, 244, 228) >= 0).all()
+        assert (extent - (196, 244, 228) < 5).all()
+
+
+def test_thick_slices_blur_across_themselves_only(config):
+    person = draw_cohort(config, "training").iloc[0]
+    anatomy = draw_anatomy(config, "training", 0, person)
+    scanner = scanners(config, "training", 1)[0]._replace(codes="RSA")
+    grid = ((98, 122, 80), np.array([[2.0, 0, 0, -98], [0, 0, 2, -100], [0, 2, 0, -100], [0, 0, 0, 1]]))
+    thin, thick = (
+        render(anatomy, scanner._replace(voxel=np.array([2.0, last, 2.0])), *grid, load_atlas(2)) for last in (2.0, 8.0)
+    )
+    kept = [np.abs(np.diff(thick, axis=axis)).sum() / np.abs(np.diff(thin, axis=axis)).sum() for axis in range(3)]
+    assert kept[1] < 0.75
+    assert min(kept[0], kept[2]) > kept[1] + 0.1
 
 
 def test_the_external_scanners_are_noisier_and_coarser(config):

@@ -44,7 +44,7 @@ def test_what_goes_in_comes_out_converted_or_rejected(nifti: Path) -> None:
     assert [visit.key for visit in inventory.visits] == ["sub-A1_ses-01", "sub-A2_ses-01"]
     assert {rejection.key: rejection.reason for rejection in inventory.rejections} == {
         "sub-A3_ses-01": "diagnosis 'MCI' is not one of control, depr",
-        "sub-A4_ses-01": "age 'old' is not a number",
+        "sub-A4_ses-01": "age is not a number from 0 to 120",
         "sub-A5_ses-01": "scan is missing: none of 2 expected file names exists",
     }
     assert {rejection.step for rejection in inventory.rejections} == {"ingest"}

@@ -133,9 +133,10 @@ def _number(value: str, name: str, low: float, high: float) -> float:
     try:
         number = float(value)
     except ValueError:
-        raise UnusableValue(f"{name} {value!r} is not a number") from None
+        number = math.nan
     if not low <= number <= high:
-        raise UnusableValue(f"{name} {value} is outside {low:g} to {high:g}")
+        # The value stays out of the message: a birth date in the wrong column must not reach a log.
+        raise UnusableValue(f"{name} is not a number from {low:g} to {high:g}")
     return number
 
 

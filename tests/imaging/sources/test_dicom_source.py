@@ -1,0 +1,227 @@
+import gzip
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from cohortsmith.config.study import Columns, StudyConfig
+from cohortsmith.errors import ConfigurationError, ScanRejected, StudyError
+from cohortsmith.imaging.bids import write_dataset_description, write_raw_scan
+from cohortsmith.imaging.bids_tables import write_participants
+from cohortsmith.imaging.sources import Inventory, convert_visit, read_source
+from cohortsmith.imaging.sources.dicom_series import Series, choose_t1w
+
+SLICES = 40
+
+
+def write_series(folder: Path, *, patient: str, study: str, slices: int = SLICES, **fields: object) -> None:
+    """A small series: value = 100 z + y + x/100 rounded, 2 mm slices of 1 mm pixels, axial."""
+    folder.mkdir(parents=True, exist_ok=True)
+    series = generate_uid(entropy_srcs=[patient, study, str(folder), str(fields)])
+    frame = generate_uid(entropy_srcs=[patient, study])
+    for z in range(slices):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = MRImageStorage, ExplicitVRLittleEndian
+        meta.MediaStorageSOPInstanceUID = generate_uid()
+        image = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+        image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
+        image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = study, series, frame
+        image.PatientName, image.PatientID, image.PatientBirthDate = f"DOE^{patient}", patient, "19540302"
+        image.StudyDate, image.StudyTime, image.Modality, image.Manufacturer = "20200101", "101010", "MR", "SIEMENS"
+        image.SeriesNumber, image.InstanceNumber, image.SeriesDescription = 3, z + 1, "t1_mprage_sag"
+        image.ImageOrientationPatient, image.ImagePositionPatient = [1, 0, 0, 0, 1, 0], [-16, -18, 2 * z]
+        image.PixelSpacing, image.SliceThickness, image.EchoTime = [1, 1], 2, 2.98
+        image.Rows, image.Columns, image.SamplesPerPixel, image.PhotometricInterpretation = 36, 32, 1, "MONOCHROME2"
+        image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 0
+        image.PixelData = (100 * z + np.add.outer(np.arange(36), np.arange(32))).astype("<u2").tobytes()
+        for name, value in fields.items():
+            setattr(image, name, value)
+        image.save_as(folder / f"IM{z:04d}", enforce_file_format=True)
+
+
+def uid(name: str) -> str:
+    return generate_uid(entropy_srcs=[name])
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    """A disc: one patient scanned twice, one only with a localizer, and the usual files that are no DICOM."""
+    root = tmp_path / "disc"
+    write_series(root / "P2" / "t1", patient="P2", study=uid("late"), StudyDate="20210101")
+    write_series(root / "P1" / "second", patient="P1", study=uid("b"), StudyDate="20200701")
+    write_series(root / "P1" / "first" / "t1", patient="P1", study=uid("a"))
+    write_series(root / "P1" / "first" / "t2", patient="P1", study=uid("a"), SeriesDescription="t2_tse")
+    write_series(root / "P3" / "loc", patient="P3", study=uid("c"), slices=3, StudyDate="20220101")
+    (root / "README.txt").write_text("made by the scanner")
+    return root
+
+
+def dicom_study(path: Path, **options: object) -> StudyConfig:
+    return StudyConfig(name="test", source="dicom", path=str(path), labels=("CN", "AD"), **options)
+
+
+def written(root: Path, inventory: Inventory) -> list[Path]:
+    for visit in inventory.visits:
+        converted = convert_visit(visit)
+        write_raw_scan(root, visit.key, converted.volume, converted.sidecar)
+    write_participants(root, pd.DataFrame([visit._asdict() for visit in inventory.visits]))
+    write_dataset_description(root, "test")
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+def mentions(path: Path, secret: str) -> bool:
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    # Voxels can spell anything: of an image only the header counts.
+    head = content[:352] if path.suffix == ".gz" else content
+    return secret.encode() in head or secret in str(path)
+
+
+def test_without_a_table_patients_are_numbered_by_their_first_study(export: Path) -> None:
+    inventory = read_source(dicom_study(export))
+    assert [(visit.key, visit.diagnosis) for visit in inventory.visits] == [
+        ("sub-0001_ses-01", "n/a"),
+        ("sub-0001_ses-02", "n/a"),
+        ("sub-0002_ses-01", "n/a"),
+    ]
+    assert [rejection.key for rejection in inventory.rejections] == ["sub-0003_ses-01"]
+    assert "T1-weighted" in inventory.rejections[0].reason
+
+
+def test_an_archive_gives_the_same_as_its_folder(export: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "disc.tar.xz", "w:xz") as archive:
+        archive.add(export, "disc")
+    from_folder, from_archive = (read_source(dicom_study(path)) for path in (export, tmp_path / "disc.tar.xz"))
+    assert [visit.key for visit in from_archive.visits] == [visit.key for visit in from_folder.visits]
+    pairs = [(convert_visit(a), convert_visit(b)) for a, b in zip(from_folder.visits, from_archive.visits, strict=True)]
+    assert all(np.array_equal(a.volume.data, b.volume.data) for a, b in pairs)
+
+
+def test_voxels_and_geometry_survive(export: Path) -> None:
+    converted = convert_visit(read_source(dicom_study(export)).visits[0])
+    volume = converted.volume
+    # DICOM counts x to the left and y to the back; RAS+ turns both.
+    expected = 100 * np.arange(SLICES)[None, None, :] + np.add.outer(np.arange(32), np.arange(36))[::-1, ::-1, None]
+    np.testing.assert_array_equal(volume.data, expected)
+    np.testing.assert_allclose(volume.affine, [[1, 0, 0, -15], [0, 1, 0, -17], [0, 0, 2, 0], [0, 0, 0, 1]], atol=1e-4)
+    assert converted.sidecar["EchoTime"] == pytest.approx(0.00298)
+
+
+def test_nothing_of_the_person_is_written(export: Path, tmp_path: Path) -> None:
+    files = written(tmp_path / "bids", read_source(dicom_study(export)))
+    assert len(files) > 10
+    secrets = ["DOE", "P1", "P2", "19540302", "1954-03-02", "20200101", uid("a"), uid("b")]
+    assert [(path.name, secret) for path in files for secret in secrets if mentions(path, secret)] == []
+
+
+def table(tmp_path: Path, *rows: str) -> StudyConfig:
+    (tmp_path / "labels.csv").write_text("id,visit,dx,age,sex,where\n" + "\n".join(rows) + "\n")
+    columns = Columns(participant="id", session="visit", diagnosis="dx", file="where")
+    return dicom_study(tmp_path / "disc", table=str(tmp_path / "labels.csv"), columns=columns)
+
+
+def test_a_table_leads_to_folders_or_patients_and_the_rest_is_accounted_for(export: Path, tmp_path: Path) -> None:
+    config = table(tmp_path, "A,1,CN,60,F,P1/first", "B,1,AD,70,M,P2", "C,1,AD,70,M,P1", "D,1,AD,70,M,P9")
+    inventory = read_source(config)
+    assert [(visit.key, visit.diagnosis) for visit in inventory.visits] == [("sub-A_ses-1", "CN"), ("sub-B_ses-1", "AD")]
+    assert {rejection.key: rejection.reason.split(";")[0] for rejection in inventory.rejections} == {
+        "sub-C_ses-1": "several DICOM studies match",
+        "sub-D_ses-1": "scan is missing: no DICOM series in this folder or of this patient ID",
+        "sub-unlisted001_ses-01": "DICOM study is not in the table",
+    }
+
+
+def test_a_table_needs_a_column_that_leads_to_files(export: Path, tmp_path: Path) -> None:
+    config = table(tmp_path, "A,1,CN,60,F,P1")
+    blind = config.model_copy(update={"columns": config.columns.model_copy(update={"file": ""})})
+    with pytest.raises(ConfigurationError, match=r"study\.columns\.file"):
+        read_source(blind)
+
+
+def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(StudyError, match="no DICOM series"):
+        read_source(dicom_study(tmp_path))
+
+
+def test_a_truncated_archive_is_refused(export: Path, tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "disc.tar.xz", "w:xz") as archive:
+        archive.add(export, "disc")
+    whole = (tmp_path / "disc.tar.xz").read_bytes()
+    (tmp_path / "disc.tar.xz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StudyError, match="DICOM"):
+        read_source(dicom_study(tmp_path / "disc.tar.xz"))
+
+
+def test_a_series_that_dcm2niix_cannot_convert_is_set_aside_by_its_key(export: Path) -> None:
+    visit = read_source(dicom_study(export)).visits[0]
+    for file in Path(visit.source).iterdir():
+        header = pydicom.dcmread(file)
+        del header.PixelData
+        header.save_as(file)
+    with pytest.raises(ScanRejected) as caught:
+        convert_visit(visit)
+    assert caught.value.where == "sub-0001_ses-01" and "dcm2niix" in caught.value.got and "P1" not in str(caught.value)
+
+
+def one(**fields: object) -> Series:
+    plain = Series("d", "s", "p", "", "", 1, 176, "MR", "t1_mprage", False, False, 3.0, 2300.0)
+    return plain._replace(**fields)
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["MPRAGE", "t1_mp2rage?", "Sag 3D BRAVO", "FSPGR BRAVO", "T1w_3D_TFE", "anat-T1w", "3D_T1_TFL"],
+)
+def test_t1_weighted_names_are_recognised(description: str) -> None:
+    assert choose_t1w([one(description=description)]) is not None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"modality": "CT"},
+        {"images": 31},
+        {"enhanced": True},
+        *({"description": name} for name in ("t1 localizer", "T1 FLAIR", "t1_mprage MPR Range", "T1 post", "T1 + Gd", "t1_ce")),
+        *({"description": name} for name in ("t2_space", "ep2d_bold", "DTI 64", "gre_field_mapping", "TOF 3D")),
+    ],
+)
+def test_other_series_are_passed_over(fields: dict[str, object]) -> None:
+    assert choose_t1w([one(**fields)]) is None
+
+
+def test_a_nameless_series_is_known_by_its_timing_but_a_named_one_comes_first() -> None:
+    timed = one(description="scan 4", volumetric=True, images=300)
+    assert choose_t1w([timed]) == timed
+    assert choose_t1w([timed, one()]) == one()
+    assert choose_t1w([timed._replace(echo_time=90.0)]) is None
+
+
+def test_more_images_win_then_the_latest() -> None:
+    first, repeated, short = one(number=3), one(number=7), one(number=9, images=90)
+    assert choose_t1w([first, repeated, short]) == repeated
+
+
+@pytest.mark.real_data
+def test_a_real_archive_becomes_one_scan_without_its_person(shared: Path, tmp_path: Path) -> None:
+    config = dicom_study(shared / "data" / "dicom_t1w.tar.xz")
+    inventory = read_source(config)
+    assert [visit.key for visit in inventory.visits] == ["sub-0001_ses-01"] and inventory.rejections == ()
+    files = written(tmp_path, inventory)
+    with tarfile.open(config.path) as archive:
+        member = next(member for member in archive if member.isfile())
+        header = pydicom.dcmread(archive.extractfile(member), stop_before_pixels=True)
+    secrets = [str(header.PatientName), str(header.PatientBirthDate), str(header.StudyDate), str(header.StudyID)]
+    secrets += [str(header.StudyDescription), str(header.SeriesInstanceUID), "Doe", "1966"]
+    assert all(len(secret) > 2 for secret in secrets)
+    assert [(path.name, secret) for path in files for secret in secrets if mentions(path, secret)] == []
+    identifier = str(header.PatientID)
+    texts = [json.loads(path.read_text()) for path in files if path.suffix == ".json"]
+    assert f'"{identifier}"' not in json.dumps(texts)
+    assert convert_visit(inventory.visits[0]).volume.data.shape == (274, 384, 384)

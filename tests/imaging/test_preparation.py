@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cohortsmith.config.preparation import BiasFieldConfig, PreparationConfig, RegistrationConfig
+from cohortsmith.config.study import Columns, PhantomConfig, StudyConfig
+from cohortsmith.errors import ScanRejected
+from cohortsmith.imaging.grid import downsample
+from cohortsmith.imaging.phantom import make_scan
+from cohortsmith.imaging.preparation import prepare_scan
+from cohortsmith.imaging.sources import convert_visit, read_source
+from cohortsmith.imaging.template import brain_mask, crop_grid, template
+from cohortsmith.imaging.volume import Volume
+
+FAST = PreparationConfig(
+    resolution=2.0,
+    bias_field=BiasFieldConfig(resolution=12.0, iterations=(25, 25, 25)),
+    registration=RegistrationConfig(
+        template_resolution=4.0,
+        iterations=(100, 30),
+        shrink_factors=(2, 1),
+        smoothing_sigmas=(4, 2),
+        sampling_fraction=0.15,
+    ),
+)
+
+
+@pytest.mark.ants
+def test_a_head_becomes_an_aligned_volume_with_its_numbers() -> None:
+    prepared = prepare_scan(make_scan(PhantomConfig(), "training", 1).volume, FAST, "sub-1_ses-1")
+    half = downsample(Volume(np.zeros(crop_grid(2.0).shape, np.float32), crop_grid(2.0).affine), 2)
+    assert prepared.volume.data.shape == (42, 52, 45) and prepared.volume.data.dtype == np.float32
+    np.testing.assert_allclose(prepared.volume.affine, half.affine)
+    assert (prepared.volume.data.min(), prepared.volume.data.max()) == (0, 1)
+    assert set(prepared.seconds) == {"bias_field", "registration", "resampling"}
+    assert prepared.quality["template_correlation"] > 0.8
+    assert prepared.quality["outside_view"] < 0.01
+    assert 0.8 < prepared.quality["scale"] < 1.25 and prepared.quality["bias_range"] > 1
+
+
+@pytest.mark.ants
+def test_what_is_no_head_is_set_aside(rng: np.random.Generator) -> None:
+    blob = rng.normal(100, 10, (40, 40, 40)).astype(np.float32)
+    with pytest.raises(ScanRejected, match="does not resemble") as caught:
+        prepare_scan(Volume(blob, np.diag([4.0, 4, 4, 1])), FAST, "sub-9_ses-1")
+    assert caught.value.where == "sub-9_ses-1" and "0.5" in caught.value.expected
+
+
+@pytest.mark.ants
+def test_a_brain_cut_off_by_the_field_of_view_is_measured() -> None:
+    whole = make_scan(PhantomConfig(), "training", 0).volume
+    cut = Volume(whole.data[:, :, : whole.data.shape[2] * 6 // 10], whole.affine)
+    lenient = FAST.model_copy(update={"minimum_correlation": -1.0})
+    assert prepare_scan(cut, lenient).quality["outside_view"] > 0.05
+
+
+def test_slices_are_only_halved_and_scaled(rng: np.random.Generator) -> None:
+    image = Volume(rng.random((176, 208, 1), dtype=np.float32) * 255, np.eye(4))
+    prepared = prepare_scan(image, PreparationConfig(kind="slices", downsample=2))
+    assert prepared.volume.data.shape == (88, 104, 1)
+    assert (prepared.volume.data.min(), prepared.volume.data.max()) == (0, 1)
+    assert prepared.quality == {} and prepared.seconds == {}
+    np.testing.assert_array_equal(prepared.transform, np.eye(4))
+
+
+def test_slices_can_keep_their_size(rng: np.random.Generator) -> None:
+    image = Volume(rng.random((176, 208, 1), dtype=np.float32), np.eye(4))
+    assert prepare_scan(image, PreparationConfig(kind="slices", downsample=1)).volume.data.shape == (176, 208, 1)
+
+
+@pytest.mark.ants
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_a_real_scan_is_aligned_at_the_papers_size(shared: Path) -> None:
+    study = StudyConfig(
+        name="real",
+        source="bids",
+        path=str(shared / "data" / "ds002748"),
+        labels=("control", "depr"),
+        columns=Columns(session="", diagnosis="group", sex="gender"),
+    )
+    visit = read_source(study).visits[0]
+    settings = {"template_resolution": 3.0, "iterations": (200, 100), "shrink_factors": (2, 1), "smoothing_sigmas": (3, 1.5)}
+    config = PreparationConfig(bias_field=FAST.bias_field, registration=RegistrationConfig(**settings))
+    prepared = prepare_scan(convert_visit(visit).volume, config, visit.key)
+    assert prepared.volume.data.shape == (84, 104, 89)
+    assert prepared.quality["template_correlation"] > 0.65
+    assert prepared.quality["tissue_outside_brain"] < 0.05  # skull-stripped
+    inside = downsample(brain_mask(1.0), 2).data > 0.5
+    reference = downsample(template(1.0), 2).data
+    assert np.corrcoef(prepared.volume.data[inside], reference[inside])[0, 1] > 0.5
