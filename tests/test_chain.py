@@ -1,17 +1,20 @@
 """The whole chain, in miniature, as its user runs it: in a process of its own, from raw scans to the report."""
 
+import gzip
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from mlflow.tracking import MlflowClient
 
@@ -235,3 +238,32 @@ def wait_for(condition, seconds: float = 300) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_no_patient_survives_in_what_a_dicom_series_becomes(shared, tmp_path):
+    """The header's name, id and birth date are in no file, log, tag or report afterwards."""
+    with tarfile.open(shared / "data" / "dicom_t1w.tar.xz") as archive:
+        member = next(one for one in archive if one.isfile())
+        header = pydicom.dcmread(archive.extractfile(member), stop_before_pixels=True)
+    name, number, born = (str(header[tag].value) for tag in ("PatientName", "PatientID", "PatientBirthDate"))
+    # The id is two digits long: alone it is in every file, so it is looked for where an id would stand.
+    secrets = [name, *name.split("_"), born, f"{born[:4]}-{born[4:6]}-{born[6:]}", f"sub-{number}", f'"{number}"']
+    assert min(map(len, secrets)) >= 3, "the series holds no identity: nothing to look for"
+
+    finished = run_kedro(tmp_path, "--env", "dicom", "--pipelines", "ingest")
+
+    assert finished.returncode == 0, finished.stderr[-3000:]
+    written = {str(path): read_plainly(path) for path in tmp_path.rglob("*") if path.is_file()}
+    written |= {"log": (finished.stdout + finished.stderr).encode()}
+    assert any(path.endswith("_T1w.nii.gz") for path in written)
+    found = [(path, secret) for path, text in written.items() for secret in secrets if secret.encode() in text]
+    assert found == []
+    assert [path for path in written if any(secret in path.removeprefix(str(tmp_path)) for secret in secrets)] == []
+
+
+def read_plainly(path: Path) -> bytes:
+    """Read a file as it is, or as what it was before compression."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content

@@ -15,9 +15,10 @@ ENVIRONMENTS = ["base", "smoke", "oasis", "bids", "dicom"]
 MEMORY_ONLY = (".inventory", "tracked_runs", "tracked_metrics", "ancestry", "classifier_jobs", ".report_part")
 
 
-@pytest.fixture(params=ENVIRONMENTS)
-def catalog_and_pipelines(request, tmp_path, monkeypatch):
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
+def catalog_and_pipelines(request, tmp_path_factory):
     """The catalog and the pipelines of an environment; example data need not be there."""
+    tmp_path, monkeypatch = tmp_path_factory.mktemp("shared"), pytest.MonkeyPatch()
     monkeypatch.setenv("COHORTSMITH_SHARED", str(tmp_path))
     for path in ("data/oasis1_axial", "data/ds002748", "data/dicom_t1w.tar.xz"):
         (tmp_path / path).mkdir(parents=True)
@@ -26,6 +27,7 @@ def catalog_and_pipelines(request, tmp_path, monkeypatch):
         catalog = session.load_context().catalog
         yield catalog, register_pipelines()
     RunParameters.config = None
+    monkeypatch.undo()
 
 
 def test_every_dataset_is_declared(catalog_and_pipelines):

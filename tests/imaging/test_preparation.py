@@ -81,7 +81,12 @@ def test_a_real_scan_is_aligned_at_the_papers_size(shared: Path) -> None:
         columns=Columns(session="", diagnosis="group", sex="gender"),
     )
     visit = read_source(study).visits[0]
-    settings = {"template_resolution": 3.0, "iterations": (200, 100), "shrink_factors": (2, 1), "smoothing_sigmas": (3, 1.5)}
+    settings = {
+        "template_resolution": 3.0,
+        "iterations": (200, 100),
+        "shrink_factors": (2, 1),
+        "smoothing_sigmas": (3, 1.5),
+    }
     config = PreparationConfig(bias_field=FAST.bias_field, registration=RegistrationConfig(**settings))
     prepared = prepare_scan(convert_visit(visit).volume, config, visit.key)
     assert prepared.volume.data.shape == (84, 104, 89)

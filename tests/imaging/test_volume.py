@@ -55,6 +55,8 @@ def test_the_same_volume_gives_the_same_bytes(tmp_path: Path, voxels: np.ndarray
     for name in ("a.nii.gz", "b.nii.gz"):
         write_volume(tmp_path / name, Volume(voxels, np.eye(4)), "same")
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
+    time_of_writing = (tmp_path / "a.nii.gz").read_bytes()[4:8]
+    assert time_of_writing == b"\0" * 4
 
 
 def test_whole_numbers_are_stored_in_two_bytes_and_others_are_not(tmp_path: Path, voxels: np.ndarray) -> None:
@@ -99,6 +101,14 @@ def test_a_truncated_compressed_file_is_refused(tmp_path: Path, voxels: np.ndarr
     path = save(tmp_path / "DOE_JANE.nii.gz", voxels)
     path.write_bytes(path.read_bytes()[:-2000])
     assert "cannot be read" in refusal(path).what
+
+
+def test_one_wrong_byte_anywhere_in_a_compressed_file_is_noticed(tmp_path: Path, voxels: np.ndarray) -> None:
+    path = save(tmp_path / "a.nii.gz", voxels)
+    whole = path.read_bytes()
+    for position in range(20, len(whole), 997):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        assert "cannot be read" in refusal(path).what
 
 
 def test_a_truncated_plain_file_is_refused(tmp_path: Path, voxels: np.ndarray) -> None:

@@ -36,7 +36,7 @@ def test_divergence_is_the_kl_of_the_two_normals():
 
 def test_log_q_is_the_density_of_the_drawn_point():
     model, (images, noise) = build_tiny(), draw_batch()
-    posterior = Posterior(*model.encoder(images))
+    posterior = model.posterior(images)
     start = draw(posterior, noise.latent)
     ended = flow(expand(model.field(images)), joint(model, images), start, noise.velocity, integrator_of(model))
     expected = ended.log_joint + ended.log_velocity_ratio - normal(posterior).log_prob(start)

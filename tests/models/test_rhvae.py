@@ -7,7 +7,7 @@ from tiny_rhvae import SHAPE, TINY, build_tiny, draw_batch, draw_images
 from torch.distributions import Bernoulli, Normal
 
 from cohortsmith.config.generator import NetworkConfig, RHVAEConfig
-from cohortsmith.models.rhvae import RHVAE, FittedRHVAE, decode, encode, reconstruct
+from cohortsmith.models.rhvae import RHVAE, Appearance, FittedRHVAE, build_rhvae, decode, encode, reconstruct
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_the_variance_is_learned_only_where_that_was_asked_for_and_makes_sense(c
 def test_the_field_is_made_of_the_encoded_means_and_the_metric_network():
     model, (images, _) = build_tiny(), draw_batch()
     field = model.field(images)
-    torch.testing.assert_close(field.centroids, model.encoder(images)[0])
-    torch.testing.assert_close(field.factors, model.metric(images))
+    torch.testing.assert_close(field.centroids, model.encoder((images - 0.3) / 0.2)[0])
+    torch.testing.assert_close(field.factors, model.metric((images - 0.3) / 0.2))
     assert (field.temperature, field.regularization) == (TINY.temperature, TINY.regularization)
 
 
@@ -73,13 +73,21 @@ def test_a_reconstruction_is_the_decoded_mean(fitted):
     np.testing.assert_allclose(found, decode(fitted, encode(fitted, images)))
 
 
+def test_an_untrained_model_decodes_to_about_the_mean_image():
+    mean = torch.linspace(0.0, 1.0, 60).reshape(SHAPE)
+    model = build_rhvae(TINY, SHAPE, torch.Generator().manual_seed(0), Appearance(mean, 0.2))
+    with torch.no_grad():
+        decoded = model.decoder(torch.zeros(1, 2)).sigmoid()
+    assert (decoded - mean.flatten()).abs().max() < 0.1
+
+
 @pytest.mark.real_data
 def test_the_networks_compute_what_the_authors_published_model_computes(shared):
     oracle = np.load(shared / "oracles" / "rhvae_mnist_d2.npz")
     model, images = authors_model(oracle), torch.from_numpy(oracle["train_data"][:20]).flatten(1)
     with torch.no_grad():
-        mean, log_variance = model.encoder(images)
-        decoded, factors = model.decoder(torch.from_numpy(oracle["z"][:20])).sigmoid(), model.metric(images)
+        mean, log_variance = model.posterior(images)
+        decoded, factors = model.decoder(torch.from_numpy(oracle["z"][:20])).sigmoid(), model.field(images).factors
     np.testing.assert_allclose(mean, oracle["mu20"], atol=1e-5)
     np.testing.assert_allclose(log_variance, oracle["logvar20"], atol=1e-5)
     np.testing.assert_allclose(factors, oracle["metric_L20"], rtol=1e-4, atol=1e-5)
@@ -106,5 +114,6 @@ def authors_model(oracle):
         for kind in ("weight", "bias")
     }
     model = RHVAE(config, 784)
-    model.load_state_dict(state | {"log_variance": torch.zeros(())})
+    standardised = {"standardise.centre": torch.zeros(784), "standardise.contrast": torch.ones(())}
+    model.load_state_dict(state | standardised | {"log_variance": torch.zeros(())})
     return model

@@ -3,14 +3,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from tiny_rhvae import BRIEF, SHAPE, TINY, draw_images
+from tiny_rhvae import BRIEF, TINY, build_tiny, draw_images
 
 from cohortsmith.config.generator import NetworkConfig, TrainingConfig
 from cohortsmith.errors import ConfigurationError, StudyError, TrainingError
 from cohortsmith.models import learner
 from cohortsmith.models.batches import split_batches
-from cohortsmith.models.rhvae import build_rhvae, restore
-from cohortsmith.models.training import encode, fit_rhvae, metric_field, reconstruct
+from cohortsmith.models.rhvae import restore
+from cohortsmith.models.training import appearance, encode, fit_rhvae, metric_field, reconstruct
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +63,8 @@ def test_the_field_is_that_of_all_images_under_the_final_weights(fitted):
     images = draw_images()
     torch.testing.assert_close(fitted.field.centroids, encode(fitted, images))
     with torch.no_grad():
-        factors = restore(fitted).metric(torch.from_numpy(images).flatten(1))
-    torch.testing.assert_close(fitted.field.factors, factors)
+        field = restore(fitted).field(torch.from_numpy(images).flatten(1))
+    torch.testing.assert_close(fitted.field.factors, field.factors)
 
 
 def test_the_field_does_not_depend_on_how_the_images_are_batched(fitted):
@@ -142,7 +142,7 @@ def test_each_rollback_halves_learning_rate_and_leapfrog_step_and_restores_the_b
 
 
 def build_untrained():
-    return build_rhvae(TINY, SHAPE, torch.Generator().manual_seed(0))
+    return build_tiny().float()
 
 
 def test_weights_to_go_back_to_have_had_a_finite_bound(monkeypatch):
@@ -240,6 +240,13 @@ def test_batches_are_as_equal_as_can_be(n, size, expected):
     batches = split_batches(n, size)
     assert [len(batch) for batch in batches] == expected
     assert np.concatenate(batches).tolist() == list(range(n))
+
+
+def test_the_appearance_is_the_mean_image_and_the_deviation_from_it():
+    images = draw_images()
+    found = appearance(images, batch_size=4)
+    np.testing.assert_allclose(found.mean, images.mean(0).ravel(), rtol=1e-5, atol=1e-7)
+    assert found.contrast == pytest.approx(math.sqrt(images.var(0).mean()), rel=1e-4)
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, math.nan])

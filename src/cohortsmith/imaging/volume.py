@@ -43,6 +43,7 @@ def read_volume(path: Path | str, key: str, minimum_slices: int = 16) -> Volume:
 
 def _load(path: Path, key: str) -> Volume:
     try:
+        _verify_checksum(path)
         image = nib.load(path)
         with np.errstate(over="ignore", invalid="ignore"):  # overflow to inf is refused by check_voxels
             data = np.asarray(image.dataobj).astype(np.float32)
@@ -56,6 +57,14 @@ def _load(path: Path, key: str) -> Volume:
             expected="a whole NIfTI file (.nii or .nii.gz) of real numbers",
             remedy="copy or convert the scan again; the file may be truncated",
         ) from None
+
+
+def _verify_checksum(path: Path) -> None:
+    # nibabel stops before the checksum at a compressed file's end: damage would pass as voxels.
+    if path.suffix == ".gz":
+        with gzip.open(path) as content:
+            while content.read(1 << 22):
+                pass
 
 
 def _without_trailing_singletons(data: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,6 +8,26 @@ from torch import Tensor, nn
 from cohortsmith.models.shared_weight import SharedWeight, apply_shared
 
 
+class Standardise(nn.Module):
+    """Subtract the training set's mean image and divide by its contrast: (B, D) -> (B, D).
+
+    Raw voxels are all positive: without this a learning step moves every hidden unit the same way at once, which the
+    exponentials of log-variances and of the metric's diagonal turn into divergence.
+    """
+
+    centre: Tensor
+    contrast: Tensor
+
+    def __init__(self, n_voxels: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(n_voxels))
+        self.register_buffer("contrast", torch.ones(()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Standardise (B, D) -> (B, D)."""
+        return (images - self.centre) / self.contrast
+
+
 class Encoder(nn.Module):
     """q(z_0 | x) = N(mu(x), diag exp(log_variance(x))): images (B, D) -> mu (B, d), log_variance (B, d)."""
 

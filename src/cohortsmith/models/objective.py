@@ -8,7 +8,7 @@ from torch import Tensor
 
 from cohortsmith.core.metric import MetricKernels, expand
 from cohortsmith.core.riemannian import Flow, Integrator, LogJoint, flow
-from cohortsmith.models.rhvae import RHVAE, metric_of
+from cohortsmith.models.rhvae import RHVAE, Posterior
 from cohortsmith.models.shared_weight import share
 
 
@@ -17,13 +17,6 @@ class Noise(NamedTuple):
 
     latent: Tensor
     velocity: Tensor
-
-
-class Posterior(NamedTuple):
-    """q(z_0 | x) = N(mean, diag exp(log_variance)): both (B, d)."""
-
-    mean: Tensor
-    log_variance: Tensor
 
 
 class Bound(NamedTuple):
@@ -47,7 +40,7 @@ def draw_noise(shape: tuple[int, int], generator: torch.Generator) -> Noise:
 
 def vae_bound(model: RHVAE, images: Tensor, noise: Noise) -> Bound:
     """Bound log p(x) of images (B, D) by the plain VAE, its KL in closed form."""
-    posterior = Posterior(*model.encoder(images))
+    posterior = model.posterior(images)
     reconstruction = model.log_likelihood(draw(posterior, noise.latent), images)
     kl = divergence(posterior)
     none = torch.zeros_like(kl)
@@ -56,8 +49,8 @@ def vae_bound(model: RHVAE, images: Tensor, noise: Noise) -> Bound:
 
 def rhvae_bound(model: RHVAE, images: Tensor, noise: Noise, integrator: Integrator) -> Bound:
     """Bound log p(x) of images (B, D) by the RHVAE; the batch's own means and factors make the metric."""
-    posterior = Posterior(*model.encoder(images))
-    kernels = expand(metric_of(model, posterior.mean, images))
+    posterior = model.posterior(images)
+    kernels = expand(model.field_at(posterior.mean, images))
     start = draw(posterior, noise.latent)
     ended = flow(kernels, joint(model, images), start, noise.velocity, integrator)
     return Bound(
@@ -74,7 +67,7 @@ def log_marginal(
     model: RHVAE, kernels: MetricKernels, images: Tensor, n_draws: int, generator: torch.Generator
 ) -> Tensor:
     """Estimate log p(x) of images (B, D) -> (B,) by importance sampling with `n_draws` flows each (unbiased for p)."""
-    posterior = Posterior(*model.encoder(images))
+    posterior = model.posterior(images)
     weights = []
     for _ in range(n_draws):
         noise = draw_noise((posterior.mean.shape[0], posterior.mean.shape[1]), generator)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from cohortsmith.config.generator import RHVAEConfig
 from cohortsmith.core.metric import MetricField
-from cohortsmith.models.networks import Decoder, Encoder, MetricNetwork, initialise
+from cohortsmith.models.networks import Decoder, Encoder, MetricNetwork, Standardise, initialise
 from cohortsmith.models.shared_weight import SharedWeight
 
 
@@ -45,6 +45,20 @@ class FittedRHVAE(NamedTuple):
     history: tuple[EpochRecord, ...]
 
 
+class Appearance(NamedTuple):
+    """What the training images look like together: mean image (*image_shape), root-mean-square deviation from it."""
+
+    mean: Tensor
+    contrast: float
+
+
+class Posterior(NamedTuple):
+    """q(z_0 | x) = N(mean, diag exp(log_variance)): both (B, d)."""
+
+    mean: Tensor
+    log_variance: Tensor
+
+
 class RHVAE(nn.Module):
     """Encoder, decoder, metric network and the Gaussian likelihood's log-variance per voxel."""
 
@@ -54,11 +68,16 @@ class RHVAE(nn.Module):
         super().__init__()
         self.config = config
         widths, d = config.network, config.latent_dim
+        self.standardise = Standardise(n_voxels)
         self.encoder = Encoder(n_voxels, widths.hidden, d)
         self.decoder = Decoder(d, widths.hidden, n_voxels)
         self.metric = MetricNetwork(n_voxels, widths.metric_hidden, d)
         learned = config.learned_variance and config.likelihood == "gaussian"
         self.log_variance = nn.Parameter(torch.empty(()), requires_grad=learned)
+
+    def posterior(self, images: Tensor) -> Posterior:
+        """Encode images (B, D) into q(z_0 | x)."""
+        return Posterior(*self.encoder(self.standardise(images)))
 
     def log_likelihood(self, latents: Tensor, images: Tensor, wide: SharedWeight | None = None) -> Tensor:
         """Give log p(x | z): (B, d), (B, D) -> (B,), summed over voxels, never averaged.
@@ -74,22 +93,30 @@ class RHVAE(nn.Module):
         return -0.5 * squared * torch.exp(-self.log_variance) - constant
 
     def field(self, images: Tensor) -> MetricField:
-        """Give the metric whose centroids are these images (N, D)."""
-        return metric_of(self, self.encoder(images)[0], images)
+        """Give the metric whose centroids are the posterior means of these images (N, D)."""
+        return self.field_at(self.posterior(images).mean, images)
+
+    def field_at(self, means: Tensor, images: Tensor) -> MetricField:
+        """Give the metric with centroids `means` (N, d), already encoded, and factors of `images` (N, D)."""
+        factors = self.metric(self.standardise(images))
+        return MetricField(means, factors, self.config.temperature, self.config.regularization)
 
 
-def metric_of(model: RHVAE, means: Tensor, images: Tensor) -> MetricField:
-    """Give the metric with centroids `means` (N, d), already encoded, and factors of `images` (N, D)."""
-    return MetricField(means, model.metric(images), model.config.temperature, model.config.regularization)
-
-
-def build_rhvae(config: RHVAEConfig, image_shape: tuple[int, ...], generator: torch.Generator) -> RHVAE:
-    """Build an untrained RHVAE whose weights are drawn from `generator` alone."""
+def build_rhvae(
+    config: RHVAEConfig,
+    image_shape: tuple[int, ...],
+    generator: torch.Generator,
+    appearance: Appearance,
+) -> RHVAE:
+    """Build an untrained RHVAE whose weights are drawn from `generator` alone; it decodes to about the mean image."""
     with torch.device("meta"):
         model = RHVAE(config, math.prod(image_shape))
     model.to_empty(device="cpu")
     initialise(model, generator)
     model.log_variance.data.fill_(math.log(config.likelihood_variance))
+    model.standardise.centre.copy_(torch.as_tensor(appearance.mean).flatten())
+    model.standardise.contrast.fill_(appearance.contrast)
+    model.decoder.logits.bias.data.copy_(model.standardise.centre.clamp(0.01, 0.99).logit())
     return model
 
 
@@ -111,8 +138,7 @@ def decode(fitted: FittedRHVAE, latents: Tensor) -> Tensor:
 @torch.no_grad()
 def encode(fitted: FittedRHVAE, images: NDArray[np.float32] | Tensor) -> Tensor:
     """Encode images (n, *image_shape) into the means (n, d) of their posterior."""
-    means: Tensor = restore(fitted).encoder(torch.as_tensor(images).flatten(1))[0]
-    return means
+    return restore(fitted).posterior(torch.as_tensor(images).flatten(1)).mean
 
 
 def reconstruct(fitted: FittedRHVAE, images: NDArray[np.float32] | Tensor) -> Tensor:

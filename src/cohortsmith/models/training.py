@@ -1,5 +1,6 @@
 """Fit an RHVAE: warm up as a plain VAE, switch the flow on, stop when the smoothed ELBO has settled."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +11,16 @@ from cohortsmith.core.metric import MetricField
 from cohortsmith.errors import StudyError
 from cohortsmith.models.batches import Images, read_batch, split_batches
 from cohortsmith.models.learner import Unsolved, begin, begin_flow, learn_epoch
-from cohortsmith.models.rhvae import RHVAE, EpochRecord, FittedRHVAE, build_rhvae, decode, encode, reconstruct
+from cohortsmith.models.rhvae import (
+    RHVAE,
+    Appearance,
+    EpochRecord,
+    FittedRHVAE,
+    build_rhvae,
+    decode,
+    encode,
+    reconstruct,
+)
 
 __all__ = ["EpochRecord", "FittedRHVAE", "decode", "encode", "fit_rhvae", "metric_field", "reconstruct"]
 
@@ -34,7 +44,8 @@ def fit_rhvae(
     """
     _check(images, training.batch_size)
     generator = torch.Generator().manual_seed(seed)
-    learner = begin(build_rhvae(config, images.shape[1:], generator), training.learning_rate)
+    model = build_rhvae(config, images.shape[1:], generator, appearance(images, training.batch_size))
+    learner = begin(model, training.learning_rate)
     history: list[EpochRecord] = []
     for epoch in range(training.epochs):
         if epoch == training.warm_up_epochs:
@@ -48,8 +59,8 @@ def fit_rhvae(
             on_epoch(epoch, history[-1].elbo)
         if learner.phase == "flow" and learner.stale >= training.patience:
             break
-    learner.model.load_state_dict(learner.kept)
-    field = metric_field(learner.model, images, training.batch_size)
+    model.load_state_dict(learner.kept)
+    field = metric_field(model, images, training.batch_size)
     as_trained = config.model_copy(update={"step_size": config.step_size * learner.kept_scale})
     return FittedRHVAE(as_trained, images.shape[1:], learner.kept, field, tuple(history))
 
@@ -62,6 +73,15 @@ def metric_field(model: RHVAE, images: Images, batch_size: int) -> MetricField:
         centroids=torch.cat([part.centroids for part in parts]),
         factors=torch.cat([part.factors for part in parts]),
     )
+
+
+def appearance(images: Images, batch_size: int) -> Appearance:
+    """Measure the mean image of images (N, *shape) and their root-mean-square deviation from it."""
+    batches = split_batches(len(images), batch_size)
+    sums = torch.stack([read_batch(images, rows).double().sum(0) for rows in batches])
+    mean = sums.sum(0) / len(images)
+    squares = [(read_batch(images, rows) - mean).square().sum().item() for rows in batches]
+    return Appearance(mean.float(), math.sqrt(sum(squares) / images.size))
 
 
 def _check(images: Images, batch_size: int) -> None:

@@ -15,7 +15,15 @@ from cohortsmith.imaging.sources.clinical_table import (
 )
 
 STUDY = StudyConfig(name="test", source="nifti", labels=("control", "depr"), columns=Columns(mmse="mmse", site="site"))
-ROW = {"participant_id": "1", "session_id": "", "diagnosis": "depr", "age": "61.5", "sex": "f", "mmse": "28", "site": "A"}
+ROW = {
+    "participant_id": "1",
+    "session_id": "",
+    "diagnosis": "depr",
+    "age": "61.5",
+    "sex": "f",
+    "mmse": "28",
+    "site": "A",
+}
 
 
 def test_a_row_becomes_a_person() -> None:
@@ -24,7 +32,17 @@ def test_a_row_becomes_a_person() -> None:
 
 @pytest.mark.parametrize(
     ("written", "sex"),
-    [("m", "M"), ("F", "F"), ("male", "M"), ("Female", "F"), ("1", "M"), ("2", "F"), ("2.0", "F"), ("n/a", "n/a"), ("", "n/a")],
+    [
+        ("m", "M"),
+        ("F", "F"),
+        ("male", "M"),
+        ("Female", "F"),
+        ("1", "M"),
+        ("2", "F"),
+        ("2.0", "F"),
+        ("n/a", "n/a"),
+        ("", "n/a"),
+    ],
 )
 def test_sexes_are_normalised(written: str, sex: str) -> None:
     assert read_person(ROW | {"sex": written}, STUDY).sex == sex

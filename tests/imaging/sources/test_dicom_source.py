@@ -12,7 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, ScanRejected, StudyError
-from cohortsmith.imaging.bids import write_dataset_description, write_raw_scan
+from cohortsmith.imaging.bids import SIDECAR_FIELDS, write_dataset_description, write_raw_scan
 from cohortsmith.imaging.bids_tables import write_participants
 from cohortsmith.imaging.sources import Inventory, convert_visit, read_source
 from cohortsmith.imaging.sources.dicom_series import Series, choose_t1w
@@ -28,7 +28,7 @@ def write_series(folder: Path, *, patient: str, study: str, slices: int = SLICES
     for z in range(slices):
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID = MRImageStorage, ExplicitVRLittleEndian
-        meta.MediaStorageSOPInstanceUID = generate_uid()
+        meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=[series, str(z)])
         image = FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
         image.SOPClassUID, image.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
         image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = study, series, frame
@@ -56,7 +56,14 @@ def export(tmp_path: Path) -> Path:
     write_series(root / "P2" / "t1", patient="P2", study=uid("late"), StudyDate="20210101")
     write_series(root / "P1" / "second", patient="P1", study=uid("b"), StudyDate="20200701")
     write_series(root / "P1" / "first" / "t1", patient="P1", study=uid("a"))
-    write_series(root / "P1" / "first" / "t2", patient="P1", study=uid("a"), SeriesDescription="t2_tse")
+    write_series(
+        root / "P1" / "first" / "t2",
+        patient="P1",
+        study=uid("a"),
+        slices=60,
+        SeriesDescription="t2_tse",
+        SeriesNumber=2,
+    )
     write_series(root / "P3" / "loc", patient="P3", study=uid("c"), slices=3, StudyDate="20220101")
     (root / "README.txt").write_text("made by the scanner")
     return root
@@ -110,6 +117,16 @@ def test_voxels_and_geometry_survive(export: Path) -> None:
     np.testing.assert_array_equal(volume.data, expected)
     np.testing.assert_allclose(volume.affine, [[1, 0, 0, -15], [0, 1, 0, -17], [0, 0, 2, 0], [0, 0, 0, 1]], atol=1e-4)
     assert converted.sidecar["EchoTime"] == pytest.approx(0.00298)
+    assert set(converted.sidecar) <= set(SIDECAR_FIELDS)
+
+
+def test_series_in_one_folder_are_told_apart(export: Path, tmp_path: Path) -> None:
+    first = export / "P1" / "first"
+    for file in sorted((first / "t2").iterdir()):
+        file.rename(first / "t1" / f"A_{file.name}")
+    visit = read_source(dicom_study(first)).visits[0]
+    assert len(list(Path(visit.source).iterdir())) == SLICES + 60
+    assert convert_visit(visit).volume.data.shape == (32, 36, SLICES)
 
 
 def test_nothing_of_the_person_is_written(export: Path, tmp_path: Path) -> None:
@@ -128,7 +145,10 @@ def table(tmp_path: Path, *rows: str) -> StudyConfig:
 def test_a_table_leads_to_folders_or_patients_and_the_rest_is_accounted_for(export: Path, tmp_path: Path) -> None:
     config = table(tmp_path, "A,1,CN,60,F,P1/first", "B,1,AD,70,M,P2", "C,1,AD,70,M,P1", "D,1,AD,70,M,P9")
     inventory = read_source(config)
-    assert [(visit.key, visit.diagnosis) for visit in inventory.visits] == [("sub-A_ses-1", "CN"), ("sub-B_ses-1", "AD")]
+    assert [(visit.key, visit.diagnosis) for visit in inventory.visits] == [
+        ("sub-A_ses-1", "CN"),
+        ("sub-B_ses-1", "AD"),
+    ]
     assert {rejection.key: rejection.reason.split(";")[0] for rejection in inventory.rejections} == {
         "sub-C_ses-1": "several DICOM studies match",
         "sub-D_ses-1": "scan is missing: no DICOM series in this folder or of this patient ID",
@@ -149,13 +169,17 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
         read_source(dicom_study(tmp_path))
 
 
-def test_a_truncated_archive_is_refused(export: Path, tmp_path: Path) -> None:
+def test_a_truncated_or_damaged_archive_is_refused(export: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "disc.tar.xz", "w:xz") as archive:
         archive.add(export, "disc")
-    whole = (tmp_path / "disc.tar.xz").read_bytes()
-    (tmp_path / "disc.tar.xz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StudyError, match="DICOM"):
-        read_source(dicom_study(tmp_path / "disc.tar.xz"))
+    path = tmp_path / "disc.tar.xz"
+    whole, half = path.read_bytes(), path.stat().st_size // 2
+    path.write_bytes(whole[:half])
+    with pytest.raises(StudyError, match="cannot be read to its end"):
+        read_source(dicom_study(path))
+    path.write_bytes(whole[:half] + b"\xff" * 64 + whole[half + 64 :])
+    with pytest.raises(StudyError, match="cannot be read to its end"):
+        read_source(dicom_study(path))
 
 
 def test_a_series_that_dcm2niix_cannot_convert_is_set_aside_by_its_key(export: Path) -> None:
@@ -188,7 +212,10 @@ def test_t1_weighted_names_are_recognised(description: str) -> None:
         {"modality": "CT"},
         {"images": 31},
         {"enhanced": True},
-        *({"description": name} for name in ("t1 localizer", "T1 FLAIR", "t1_mprage MPR Range", "T1 post", "T1 + Gd", "t1_ce")),
+        *(
+            {"description": name}
+            for name in ("t1 localizer", "T1 FLAIR", "t1_mprage MPR Range", "T1 post", "T1 + Gd", "t1_ce")
+        ),
         *({"description": name} for name in ("t2_space", "ep2d_bold", "DTI 64", "gre_field_mapping", "TOF 3D")),
     ],
 )

@@ -1,7 +1,9 @@
 """Files of a DICOM folder or archive, and the header fields that the choice of a series needs."""
 
+import io
 import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -26,9 +28,15 @@ class Header(NamedTuple):
     fields: Any
 
 
+def _drain(stream: IO[bytes] | None) -> None:
+    # tarfile takes a damaged header for the end of the archive; the checksum beyond tells the difference.
+    while stream is not None and stream.read(1 << 22):
+        pass
+
+
 def is_archive(path: Path) -> bool:
-    """Say whether a path is a tar archive, compressed or not."""
-    return path.is_file() and tarfile.is_tarfile(path)
+    """Say whether a source is an archive: a file, not a folder."""
+    return path.is_file()
 
 
 def read_headers(path: Path) -> Iterator[Header]:
@@ -59,8 +67,10 @@ def files(path: Path) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]
             for member in archive:
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None:
-                    yield member.name.removeprefix("./"), content
-    except (tarfile.ReadError, EOFError, OSError, lzma.LZMAError) as error:
+                    # Read here, so that damage is met here and not where the content is used.
+                    yield member.name.removeprefix("./"), io.BytesIO(content.read())
+            _drain(archive.fileobj)
+    except (tarfile.ReadError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         raise StudyError(
             "the DICOM archive cannot be read to its end",
             where="study.path",
