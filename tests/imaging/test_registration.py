@@ -6,7 +6,7 @@ from nibabel.eulerangles import euler2mat
 
 from cohortsmith.config.preparation import RegistrationConfig
 from cohortsmith.config.study import PhantomConfig
-from cohortsmith.errors import ScanRejected
+from cohortsmith.errors import ConfigurationError, ScanRejected
 from cohortsmith.imaging import registration
 from cohortsmith.imaging.grid import Grid, resample
 from cohortsmith.imaging.phantom import make_scan
@@ -116,6 +116,11 @@ def test_a_failure_of_ants_sets_the_scan_aside(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(ScanRejected) as caught:
         register(Volume(np.zeros((20, 20, 20), np.float32), np.eye(4)), FAST, "sub-1_ses-1")
     assert caught.value.where == "sub-1_ses-1" and caught.value.remedy
+
+
+def test_levels_without_all_their_settings_are_refused_before_the_run() -> None:
+    with pytest.raises(ConfigurationError, match="one value per level"):
+        RegistrationConfig.read({"iterations": [100, 50]}, "preparation.registration")
 
 
 @settings(max_examples=20)

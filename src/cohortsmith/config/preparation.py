@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from cohortsmith.config.base import Config
 
@@ -34,6 +34,12 @@ class RegistrationConfig(Config):
     smoothing_sigmas: tuple[float, ...] = (3, 2, 1)
     mask_dilation: float = Field(6.0, ge=0)
     seed: PositiveInt = 345
+
+    @model_validator(mode="after")
+    def _give_every_level_all_settings(self) -> "RegistrationConfig":
+        if not len(self.iterations) == len(self.shrink_factors) == len(self.smoothing_sigmas):
+            raise ValueError("iterations, shrink_factors and smoothing_sigmas must have one value per level each")
+        return self
 
 
 class PreparationConfig(Config):

@@ -24,6 +24,8 @@ from cohortsmith.models.rhvae import (
 
 __all__ = ["EpochRecord", "FittedRHVAE", "decode", "encode", "fit_rhvae", "metric_field", "reconstruct"]
 
+FLAT = 1e-6  # contrast of images that are all the same, which may be divided by
+
 
 def fit_rhvae(
     images: Images,
@@ -81,7 +83,7 @@ def appearance(images: Images, batch_size: int) -> Appearance:
     sums = torch.stack([read_batch(images, rows).double().sum(0) for rows in batches])
     mean = sums.sum(0) / len(images)
     squares = [(read_batch(images, rows) - mean).square().sum().item() for rows in batches]
-    return Appearance(mean.float(), math.sqrt(sum(squares) / images.size))
+    return Appearance(mean.float(), max(math.sqrt(sum(squares) / images.size), FLAT))
 
 
 def _check(images: Images, batch_size: int) -> None:

@@ -31,8 +31,14 @@ def works_cited(methods: str) -> list[str]:
 
 
 def describe_methods(config: RunConfig) -> str:
-    """Write the methods paragraph of a paper from the settings of the run."""
-    return " ".join([_preparation(config.preparation), _split(config), _generator(config), _classifiers(config)])
+    """Write the methods paragraph of a paper from the settings of the run, for the stages that it goes through."""
+    told = {
+        "prepare": lambda: _preparation(config.preparation),
+        "learn": lambda: _split(config),
+        "augment": lambda: _generator(config),
+        "judge": lambda: _classifiers(config),
+    }
+    return " ".join(tell() for stage, tell in told.items() if stage in config.study.stages)
 
 
 def _preparation(preparation: PreparationConfig) -> str:

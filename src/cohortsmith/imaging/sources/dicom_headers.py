@@ -28,9 +28,9 @@ class Header(NamedTuple):
     fields: Any
 
 
-def _drain(stream: IO[bytes] | None) -> None:
+def _drain(stream: Any) -> None:
     # tarfile takes a damaged header for the end of the archive; the checksum beyond tells the difference.
-    while stream is not None and stream.read(1 << 22):
+    while stream.read(1 << 22):
         pass
 
 

@@ -26,7 +26,9 @@ def convert_scans(
     inventory: Inventory, done: dict[str, Stored], execution: ExecutionConfig, *, role: str
 ) -> Iterator[tuple[dict[str, Stored | None], list[dict[str, str]]]]:
     """Write each visit's scan into BIDS at once, unless the same content was converted before."""
-    marks = {visit.key: fingerprint("ingest", tree_fingerprint(visit.source)) for visit in inventory.visits}
+    marks = {
+        visit.key: fingerprint("ingest", visit.series, tree_fingerprint(visit.source)) for visit in inventory.visits
+    }
     todo = {
         visit.key: (visit,)
         for visit in inventory.visits

@@ -43,7 +43,8 @@ def prepare_scans(
 
 def prepare_one(key: str, path: str, preparation: PreparationConfig) -> Stored:
     """Prepare one scan in a worker process."""
-    prepared = prepare_scan(read_volume(path, key), preparation, key)
+    minimum_slices = 1 if preparation.kind == "slices" else 16
+    prepared = prepare_scan(read_volume(path, key, minimum_slices), preparation, key)
     record: dict[str, Any] = {
         "Quality": prepared.quality,
         "Seconds": prepared.seconds,

@@ -32,7 +32,7 @@ from cohortsmith.reporting.content import (
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
 from cohortsmith.reporting.report import render_quality_page, render_report
 from cohortsmith.reporting.summary import end_of_run
-from cohortsmith.reporting.wording import LIMITS, describe_methods
+from cohortsmith.reporting.wording import describe_methods
 
 Images = NDArray[np.float32]
 LIBRARIES = ("cohortsmith", "torch", "antspyx", "nilearn", "kedro", "mlflow", "scikit-learn", "dcm2niix")
@@ -130,7 +130,6 @@ def render(
         run=run,
         no_judgement=NOT_JUDGED,
         volumes=None if volumes is None else volumes.assign(ventricle_volume=volumes["ventricle_volume"] / 1000),
-        limits=LIMITS,
         **parts,
     )
     words = end_of_run(content.judgement, run_facts["report"], "make ui   (or: kedro ui)", NOT_JUDGED)
