@@ -60,7 +60,9 @@ def test_classifiers_trained_on_random_labels_are_at_chance(study):
     config = ClassifierConfig(
         channels=(4, 8, 16), strides=(1, 1, 1), dense=(16,), batch_size=8, optimizer_steps=60, evaluations=3
     )
-    jobs = {str(seed): (ArmJob("random-labels", seed, train, None, validation, {"test": test}, config),) for seed in SEEDS}
+    jobs = {
+        str(seed): (ArmJob("random-labels", seed, train, None, validation, {"test": test}, config),) for seed in SEEDS
+    }
     runs = [outcome.value for outcome in run_items(train_one, jobs, workers=0, title="random labels")]
     predictions = pd.concat(
         pd.DataFrame(
@@ -86,7 +88,9 @@ def test_classifiers_trained_on_random_labels_are_at_chance(study):
 @pytest.mark.statistical
 def test_synthetic_patients_have_larger_ventricles_than_synthetic_controls(study):
     _, images, labels, affine = study
-    rhvae = RHVAEConfig(latent_dim=4, likelihood_variance=0.02, network=NetworkConfig(hidden=(64, 32), metric_hidden=(32,)))
+    rhvae = RHVAEConfig(
+        latent_dim=4, likelihood_variance=0.02, network=NetworkConfig(hidden=(64, 32), metric_hidden=(32,))
+    )
     training = TrainingConfig(learning_rate=1e-3, epochs=200, warm_up_epochs=100, batch_size=40)
     volumes = []
     for label in (0, 1):

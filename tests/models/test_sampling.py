@@ -58,6 +58,8 @@ def test_chains_start_at_the_centroids():
     distances = torch.cdist(draws.latents, field.centroids)
     assert distances.amin(dim=1).max() < 1e-3
     assert len(distances.argmin(dim=1).unique()) > 4
+    other = torch.cdist(draw_latents(field, still, seeded(2)).latents, field.centroids)
+    assert not torch.equal(other.argmin(dim=1), distances.argmin(dim=1))
 
 
 def test_same_seed_same_draws_and_another_seed_others():
