@@ -30,7 +30,7 @@ RUN_PARAMS = {
     "env": "oasis",
     "pipeline_names": ["learn", "judge"],
     "project_path": f"/home/{CANARY}",
-    "runner": "SequentialRunner",
+    "runner": "<kedro.runner.sequential_runner.SequentialRunner object at 0x7fdf6cc0db10>",
     "runtime_params": {"study": {"path": f"/data/{CANARY}"}, "seed": 4},
 }
 

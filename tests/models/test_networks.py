@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cohortsmith.models.networks import Decoder, Encoder, MetricNetwork, initialise
+from cohortsmith.models.networks import Decoder, Encoder, MetricNetwork, Standardise, initialise
 from cohortsmith.models.shared_weight import apply_shared, share
 
 
@@ -43,6 +43,15 @@ def test_encoder_and_decoder_mirror_each_other(hidden):
     mean, log_variance = started(encoder)(torch.zeros(2, 12))
     assert mean.shape == log_variance.shape == (2, 3)
     assert started(decoder)(mean).shape == (2, 12)
+
+
+@pytest.mark.parametrize("n_voxels", [50, 784, 20_000])
+def test_standardised_images_have_the_same_norm_whatever_their_size(n_voxels):
+    standardise = Standardise(n_voxels)
+    images = 0.4 + 0.1 * torch.randn(300, n_voxels, generator=torch.Generator().manual_seed(0))
+    standardise.centre.fill_(0.4)
+    standardise.contrast.fill_(0.1)
+    assert standardise(images).square().sum(1).mean().item() == pytest.approx(784, rel=0.05)
 
 
 def test_weights_come_from_the_generator_alone():

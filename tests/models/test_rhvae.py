@@ -44,8 +44,9 @@ def test_the_variance_is_learned_only_where_that_was_asked_for_and_makes_sense(c
 def test_the_field_is_made_of_the_encoded_means_and_the_metric_network():
     model, (images, _) = build_tiny(), draw_batch()
     field = model.field(images)
-    torch.testing.assert_close(field.centroids, model.encoder((images - 0.3) / 0.2)[0])
-    torch.testing.assert_close(field.factors, model.metric((images - 0.3) / 0.2))
+    standardised = (images - 0.3) / 0.2 * math.sqrt(784 / 60)
+    torch.testing.assert_close(field.centroids, model.encoder(standardised)[0])
+    torch.testing.assert_close(field.factors, model.metric(standardised))
     assert (field.temperature, field.regularization) == (TINY.temperature, TINY.regularization)
 
 

@@ -7,12 +7,14 @@ from torch import Tensor, nn
 
 from cohortsmith.models.shared_weight import SharedWeight, apply_shared
 
+REFERENCE_VOXELS = 784  # of MNIST, for which the learning rate 1e-3 was published (thesis 1.8.3)
+
 
 class Standardise(nn.Module):
-    """Subtract the training set's mean image and divide by its contrast: (B, D) -> (B, D).
+    """Subtract the training set's mean image and scale deviations to a norm that does not depend on the voxels' number.
 
-    Raw voxels are all positive: without this a learning step moves every hidden unit the same way at once, which the
-    exponentials of log-variances and of the metric's diagonal turn into divergence.
+    Raw voxels are all positive and many: one learning step would move every hidden unit far and the same way, which
+    the exponentials of log-variances and of the metric's diagonal turn into divergence.
     """
 
     centre: Tensor
@@ -22,10 +24,12 @@ class Standardise(nn.Module):
         super().__init__()
         self.register_buffer("centre", torch.zeros(n_voxels))
         self.register_buffer("contrast", torch.ones(()))
+        self.scale = (REFERENCE_VOXELS / n_voxels) ** 0.5
 
     def forward(self, images: Tensor) -> Tensor:
-        """Standardise (B, D) -> (B, D)."""
-        return (images - self.centre) / self.contrast
+        """Standardise (B, D) -> (B, D), of norm about sqrt(REFERENCE_VOXELS)."""
+        standardised: Tensor = (images - self.centre) * (self.scale / self.contrast)
+        return standardised
 
 
 class Encoder(nn.Module):

@@ -1,5 +1,6 @@
 """The command that makes this run again, as typed but without paths, and the code it ran."""
 
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -52,7 +53,9 @@ def code_state() -> dict[str, str]:
 
 
 def _joined(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list | tuple | set) else str(value or "")
+    text = ",".join(map(str, value)) if isinstance(value, list | tuple | set) else str(value or "")
+    # Kedro names a runner by its repr: <kedro.runner.sequential_runner.SequentialRunner object at 0x...>
+    return re.sub(r"^<(?:\w+\.)*(\w+) object at .*>$", r"\1", text)
 
 
 def _git(*arguments: str) -> str:
