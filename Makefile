@@ -7,13 +7,15 @@ VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin
 
-PYTHON ?= $(firstword $(foreach p,python3.13 python3.12 python3.11 python3,$(if $(shell command -v $(p)),$(p))))
+# The first Python that really runs (a name on the PATH may be an empty shim), is new enough and can make a venv.
+FIND_PYTHON = for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "cohortsmith needs Python >= 3.11 with venv (Debian: apt install python3-venv)"; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	@python=$$($(FIND_PYTHON)); test -n "$$python" \
+	  || { echo "cohortsmith needs Python >= 3.11 with venv (Debian: apt install python3-venv)"; exit 2; }; \
+	echo "installing into $(VENV) with $$python (a few minutes)"; $$python -m venv --clear $(VENV)
+	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip torch
 	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,notebook]'
 	touch $@
 
