@@ -14,7 +14,7 @@ FIND_PYTHON = for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 $(READY): pyproject.toml constraints.txt
 	@python=$$($(FIND_PYTHON)); test -n "$$python" \
 	  || { echo "cohortsmith needs Python >= 3.11 with venv (Debian: apt install python3-venv)"; exit 2; }; \
-	echo "installing into $(VENV) with $$python (a few minutes)"; $$python -m venv --clear $(VENV)
+	echo "installing into $(VENV) with $$python (a few minutes)"; $$python -m venv $(VENV)
 	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt pip torch
 	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,notebook]'
 	touch $@
