@@ -12,7 +12,7 @@ from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import read_volume
 from cohortsmith.records import Rejection
 
-TITLE = "N4 and registration"
+TITLES = {"volume": "N4 and registration", "slices": "down-sampling"}
 
 
 def prepare_scans(
@@ -32,7 +32,7 @@ def prepare_scans(
     }
     rejections: list[Rejection] = []
     yield {key: None for key in done if key not in marks}, []
-    for outcome in run_items(prepare_one, todo, workers=execution.workers, title=f"{role}: {TITLE}"):
+    for outcome in run_items(prepare_one, todo, workers=execution.workers, title=f"{role}: {TITLES[preparation.kind]}"):
         if outcome.error:
             rejections.append(Rejection(outcome.key, "prepare", str(outcome.error)))
             yield {outcome.key: None}, [rejection._asdict() for rejection in rejections]
