@@ -16,7 +16,13 @@ TINY = RHVAEConfig(
     network=NetworkConfig(hidden=(8, 6), metric_hidden=(5,)),
 )
 BRIEF = TrainingConfig(
-    learning_rate=3e-3, batch_size=6, epochs=14, warm_up_epochs=6, learning_rate_ramp=4, max_rollbacks=3
+    learning_rate=3e-3,
+    batch_size=6,
+    epochs=14,
+    warm_up_epochs=6,
+    learning_rate_ramp=4,
+    max_rollbacks=3,
+    maximum_residual=10,
 )
 
 
