@@ -5,8 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from cohortsmith.imaging.volume import Volume
+
+torch.set_num_threads(1)  # as the workers compute: sums depend on the number of threads
 
 ROOT = Path(__file__).resolve().parents[1]
 
