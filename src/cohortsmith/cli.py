@@ -25,7 +25,7 @@ def cli() -> None:
 
 def _run(**options: Any) -> None:
     """Run the chain; errors the user can mend are one message, exit code 2 when nothing was started."""
-    os.chdir(_project_root())  # relative paths of the configuration are relative to the project
+    os.chdir(project_root())  # relative paths of the configuration are relative to the project
     signal.signal(signal.SIGTERM, _stop)
     try:
         kedro_run.callback(**options)  # type: ignore[misc]
@@ -49,7 +49,7 @@ cli.add_command(click.Command("run", params=kedro_run.params, callback=_run, hel
 @click.option("--port", default=5000, show_default=True, help="Port on 127.0.0.1.")
 def ui(port: int) -> None:
     """Open the MLflow UI on this machine's results."""
-    command, environment = tracking.ui_command(_project_root() / "mlruns" / "mlflow.db", port)
+    command, environment = tracking.ui_command(project_root() / "mlruns" / "mlflow.db", port)
     os.execvpe(command[0], command, {**os.environ, **environment})
 
 
@@ -63,11 +63,12 @@ def _leave(message: str, code: int, status: str) -> NoReturn:
     sys.exit(code)
 
 
-def _project_root() -> Path:
+def project_root() -> Path:
+    """Give the folder that holds conf/ and pyproject.toml."""
     return Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
     """Enter from `python -m cohortsmith`."""
-    bootstrap_project(_project_root())
+    bootstrap_project(project_root())
     cli()

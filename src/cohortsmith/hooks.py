@@ -26,7 +26,7 @@ class RunParameters:
     config: ClassVar[RunConfig | None] = None
     name: ClassVar[str] = "phantom"
 
-    @hook_impl
+    @hook_impl(tryfirst=True)  # the tracker's experiment is named after the study
     def after_context_created(self, context: KedroContext) -> None:
         """Read and check every parameter; say which study this is."""
         # Not context.params: that loads the pipelines, which need these parameters.
@@ -59,7 +59,7 @@ class TrackRuns:
     def __init__(self, home: Path) -> None:
         self._home = home
         self._lock: TextIO | None = None
-        self._settings: dict[str, str] = {}
+        self.settings: dict[str, str] = {}
         self._seconds: dict[str, float] = {}
         self._facts: dict[str, str] = {}
         self._started = 0.0
@@ -68,7 +68,7 @@ class TrackRuns:
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
         """Remember where runs are tracked."""
-        self._settings = dict(context.config_loader["mlflow"])
+        self.settings = dict(context.config_loader["mlflow"])
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol) -> None:
@@ -82,7 +82,7 @@ class TrackRuns:
         config = RunParameters.config
         assert config is not None
         store = tracking.open_store(
-            self._settings["tracking_uri"], self._settings["experiment"], self._settings["artifacts"]
+            self.settings["tracking_uri"], self.settings["experiment"], self.settings["artifacts"]
         )
         tracking.close_dead_runs(store)
         type(self).active = tracking.start_parent(store, config.study.name, config.model_dump(mode="json"), run_params)
