@@ -1,8 +1,8 @@
 """Figures are PNG of the size that was asked for, the same each time, and show what they should where they should."""
 
 import io
-import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,5 +137,9 @@ class TestDrawing:
         left, right = np.hsplit(picture[picture.shape[0] // 3 : -picture.shape[0] // 3, : picture.shape[1] // 2 * 2], 2)
         assert np.median(left) > np.median(right) + 40
 
-    def test_no_global_figure_is_ever_opened(self):
-        assert "matplotlib.pyplot" not in sys.modules
+    def test_no_global_figure_is_ever_opened(self, rng):
+        plt.close("all")
+
+        sample_montage(rng.random((3, 8, 9)), "AD")
+
+        assert plt.get_fignums() == []
