@@ -100,7 +100,7 @@ class TestOneRun:
             "simulate training",
             "convert training",
             "N4 and registration",
-            "train RHVAE",
+            "train rhvae",
             "train classifiers",
         ):
             assert re.search(rf"{step}.*\d+ of \d+", finished.stderr), step
@@ -231,7 +231,7 @@ class TestWrongConfiguration:
         assert not (tmp_path / "mlruns").exists()
 
     def test_a_typo_names_the_allowed_keys(self, tmp_path):
-        finished = run_kedro(tmp_path, "--env", "smoke", "--params", "rhvae.latent_dims=3", timeout=60)
+        finished = run_kedro(tmp_path, "--env", "smoke", "--params", "generator.latent_dims=3", timeout=60)
 
         assert finished.returncode == 2
         assert "did you mean 'latent_dim'" in finished.stderr

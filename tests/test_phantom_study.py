@@ -20,8 +20,9 @@ from cohortsmith.imaging.template import crop_grid
 from cohortsmith.imaging.volume import Volume
 from cohortsmith.models.classifier_batches import Labelled
 from cohortsmith.models.classifier_training import ArmJob
+from cohortsmith.models.fitted import decode
 from cohortsmith.models.sampling import draw_latents
-from cohortsmith.models.training import decode, fit_rhvae
+from cohortsmith.models.training import fit_vae
 from cohortsmith.pipelines.judge.nodes import train_one
 
 PHANTOM = PhantomConfig(n_subjects=80, n_external=0, voxel_size=5.0)
@@ -94,7 +95,7 @@ def test_synthetic_patients_have_larger_ventricles_than_synthetic_controls(study
     training = TrainingConfig(learning_rate=1e-3, epochs=200, warm_up_epochs=100, batch_size=40)
     volumes = []
     for label in (0, 1):
-        fitted = fit_rhvae(images[labels == label], rhvae, training, seed=1)
+        fitted = fit_vae(images[labels == label], rhvae, training, seed=1)
         draws = draw_latents(fitted.field, SamplerConfig(n_samples=40, n_steps=100), torch.Generator().manual_seed(1))
         made = np.asarray(decode(fitted, draws.latents))
         volumes.append([ventricle_volume(Volume(image, affine)) for image in made])

@@ -23,7 +23,7 @@ from cohortsmith.tracking.flat_parameters import flatten_parameters
 CANARY = "DOE-JOHN-1931"
 CONFIG = {
     "study": {"name": "smoke", "path": f"/data/{CANARY}", "table": f"{CANARY}.csv", "external_path": ""},
-    "rhvae": {"latent_dim": 10, "network": {"hidden": [500, 400]}},
+    "generator": {"latent_dim": 10, "network": {"hidden": [500, 400]}},
     "seed": 3,
 }
 RUN_PARAMS = {
@@ -117,8 +117,8 @@ class TestOneParentAndItsChildren:
         parent.log_metrics({"real+synthetic/test.balanced_accuracy": 0.7})
 
         data = store.client.get_run(parent.run_id).data
-        assert data.params["rhvae.latent_dim"] == "10"
-        assert data.params["rhvae.network.hidden"] == "[500, 400]"
+        assert data.params["generator.latent_dim"] == "10"
+        assert data.params["generator.network.hidden"] == "[500, 400]"
         assert data.metrics == {"real and synthetic/test.balanced_accuracy": 0.7}
 
     def test_a_child_that_cannot_be_written_is_failed_and_not_left_open(self, store, parent):

@@ -75,5 +75,5 @@ def test_base_and_environments_agree_on_the_keys():
         custom_resolvers={"home": str, "root": str, "shared": str, "study": str},
     )
 
-    assert loader["parameters"]["rhvae"]["latent_dim"] == 2
+    assert loader["parameters"]["generator"]["latent_dim"] == 2
     assert loader["parameters"]["preparation"]["registration"]["template_resolution"] == 4.0

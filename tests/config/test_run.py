@@ -11,18 +11,18 @@ def study(**changes):
 
 def test_a_typo_names_the_key_the_allowed_ones_and_the_likely_one():
     with pytest.raises(ConfigurationError) as caught:
-        read_run_config({**study(), "rhvae": {"latent_dims": 3}})
+        read_run_config({**study(), "generator": {"latent_dims": 3}})
 
     text = str(caught.value)
     assert "unknown configuration key 'latent_dims'" in text
-    assert "parameters.rhvae.latent_dims" in text
+    assert "parameters.generator.latent_dims" in text
     assert "latent_dim" in text.split("expected")[1]
     assert "did you mean 'latent_dim'?" in text
 
 
 def test_a_typo_in_a_nested_block_lists_that_blocks_keys():
     with pytest.raises(ConfigurationError, match="metric_hidden"):
-        read_run_config({**study(), "rhvae": {"network": {"hiden": [3]}}})
+        read_run_config({**study(), "generator": {"network": {"hiden": [3]}}})
 
 
 def test_an_unknown_top_level_key_is_refused():

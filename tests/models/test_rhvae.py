@@ -7,7 +7,9 @@ from tiny_rhvae import SHAPE, TINY, build_tiny, draw_batch, draw_images
 from torch.distributions import Bernoulli, Normal
 
 from cohortsmith.config.generator import NetworkConfig, RHVAEConfig
-from cohortsmith.models.rhvae import RHVAE, Appearance, FittedRHVAE, build_rhvae, decode, encode, reconstruct
+from cohortsmith.models.building import Appearance, build_model
+from cohortsmith.models.fitted import FittedVAE, decode, encode, reconstruct
+from cohortsmith.models.rhvae import RHVAE
 
 
 @pytest.fixture
@@ -15,8 +17,8 @@ def fitted():
     model = build_tiny().float()
     images = torch.from_numpy(draw_images()).flatten(1)
     with torch.no_grad():
-        field = model.field(images)
-    return FittedRHVAE(TINY, SHAPE, model.state_dict(), field, ())
+        field, codes = model.field(images), model.posterior(images)
+    return FittedVAE(TINY, SHAPE, model.state_dict(), codes, field, ())
 
 
 def test_the_gaussian_likelihood_is_the_sum_of_the_voxels_log_densities():
@@ -76,7 +78,7 @@ def test_a_reconstruction_is_the_decoded_mean(fitted):
 
 def test_an_untrained_model_decodes_to_about_the_mean_image():
     mean = torch.linspace(0.0, 1.0, 60).reshape(SHAPE)
-    model = build_rhvae(TINY, SHAPE, torch.Generator().manual_seed(0), Appearance(mean, 0.2))
+    model = build_model(TINY, SHAPE, torch.Generator().manual_seed(0), Appearance(mean, 0.2))
     with torch.no_grad():
         decoded = model.decoder(torch.zeros(1, 2)).sigmoid()
     assert (decoded - mean.flatten()).abs().max() < 0.1
@@ -114,7 +116,7 @@ def authors_model(oracle):
         for ours, theirs in names.items()
         for kind in ("weight", "bias")
     }
-    model = RHVAE(config, 784)
+    model = RHVAE(config, (28, 28))
     standardised = {"standardise.centre": torch.zeros(784), "standardise.contrast": torch.ones(())}
     model.load_state_dict(state | standardised | {"log_variance": torch.zeros(())})
     return model

@@ -8,27 +8,27 @@ from tiny_rhvae import BRIEF, TINY, build_tiny, draw_images
 
 from cohortsmith.config.generator import NetworkConfig, RHVAEConfig, TrainingConfig
 from cohortsmith.errors import ConfigurationError, StudyError, TrainingError
-from cohortsmith.models import learner
+from cohortsmith.models import kinds, learner
 from cohortsmith.models.batches import split_batches
-from cohortsmith.models.rhvae import restore
-from cohortsmith.models.training import appearance, encode, fit_rhvae, metric_field, reconstruct
+from cohortsmith.models.fitted import encode, reconstruct, restore
+from cohortsmith.models.training import appearance, fit_vae, metric_field
 
 
 @pytest.fixture(scope="module")
 def fitted():
-    return fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    return fit_vae(draw_images(), TINY, BRIEF, seed=3)
 
 
 def spoil(monkeypatch, name, calls, value=math.nan):
     """Make the bound `name` come out as `value` at the given calls; gives the count of calls."""
-    real, count = getattr(learner, name), iter(range(10_000))
+    real, count = getattr(kinds, name), iter(range(10_000))
 
     def spoiled(*arguments):
         bound = real(*arguments)
         factor = {True: value, False: 1.0}[next(count) in calls]
         return bound._replace(elbo=bound.elbo * factor)
 
-    monkeypatch.setattr(learner, name, spoiled)
+    monkeypatch.setattr(kinds, name, spoiled)
 
 
 def test_training_improves_the_bound_of_both_phases(fitted):
@@ -42,7 +42,7 @@ def test_longer_training_reconstructs_better_than_the_mean_image():
     longer = BRIEF.model_copy(update={"epochs": 220, "warm_up_epochs": 200, "learning_rate": 5e-3})
     wider = NetworkConfig(hidden=(32, 16), metric_hidden=(5,))
     sharp = TINY.model_copy(update={"likelihood_variance": 1e-3, "network": wider})
-    found = reconstruct(fit_rhvae(images, sharp, longer, seed=0), images).numpy()
+    found = reconstruct(fit_vae(images, sharp, longer, seed=0), images).numpy()
     assert np.square(found - images).mean() < 0.3 * np.square(images.mean(0) - images).mean()
 
 
@@ -54,7 +54,7 @@ def test_the_flow_moves_only_after_the_warm_up(fitted):
 
 def test_history_has_one_row_per_epoch_and_the_caller_is_told():
     told = []
-    fitted = fit_rhvae(draw_images(), TINY, BRIEF, 3, on_epoch=lambda *row: told.append(row))
+    fitted = fit_vae(draw_images(), TINY, BRIEF, 3, on_epoch=lambda *row: told.append(row))
     assert told == [(record.epoch, record.elbo) for record in fitted.history]
     assert [record.epoch for record in fitted.history] == list(range(BRIEF.epochs))
     assert all(math.isfinite(value) for record in fitted.history for value in record[1:6])
@@ -75,7 +75,7 @@ def test_the_field_does_not_depend_on_how_the_images_are_batched(fitted):
 
 
 def test_same_seed_same_result_and_another_seed_another(fitted):
-    again, other = (fit_rhvae(draw_images(), TINY, BRIEF, seed) for seed in (3, 4))
+    again, other = (fit_vae(draw_images(), TINY, BRIEF, seed) for seed in (3, 4))
     assert all(torch.equal(fitted.state[name], again.state[name]) for name in fitted.state)
     assert fitted.history == again.history
     assert torch.equal(fitted.field.factors, again.field.factors)
@@ -85,27 +85,27 @@ def test_same_seed_same_result_and_another_seed_another(fitted):
 def test_the_global_generator_is_neither_read_nor_moved(fitted):
     torch.manual_seed(123)
     before = torch.get_rng_state()
-    again = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    again = fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
     assert fitted.history == again.history
 
 
 def test_a_memory_map_gives_the_same_fit(fitted, tmp_path):
     np.save(tmp_path / "images.npy", draw_images())
-    mapped = fit_rhvae(np.load(tmp_path / "images.npy", mmap_mode="r"), TINY, BRIEF, seed=3)
+    mapped = fit_vae(np.load(tmp_path / "images.npy", mmap_mode="r"), TINY, BRIEF, seed=3)
     assert mapped.history == fitted.history
 
 
 def test_images_may_have_two_axes():
     images = draw_images(shape=(6, 7))
-    fitted = fit_rhvae(images, TINY, BRIEF.model_copy(update={"epochs": 8}), seed=0)
+    fitted = fit_vae(images, TINY, BRIEF.model_copy(update={"epochs": 8}), seed=0)
     assert reconstruct(fitted, images).shape == images.shape
 
 
 @pytest.mark.parametrize(("bound", "call"), [("vae_bound", 5), ("rhvae_bound", 0), ("rhvae_bound", 7)])
 def test_a_bound_that_is_not_a_number_is_rolled_back(monkeypatch, bound, call):
     spoil(monkeypatch, bound, {call})
-    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    fitted = fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert sum("the ELBO became nan" in record.rollback for record in fitted.history) == 1
     assert len(fitted.history) == BRIEF.epochs
     assert all(torch.isfinite(value).all() for value in fitted.state.values())
@@ -115,7 +115,7 @@ def test_an_infinite_gradient_is_rolled_back_before_it_reaches_the_weights(monke
     real = torch.nn.utils.get_total_norm
     norms = iter([torch.tensor(math.inf)])
     monkeypatch.setattr(torch.nn.utils, "get_total_norm", lambda given: next(norms, real(given)))
-    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    fitted = fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert fitted.history[0].rollback == "the gradient's norm became inf"
 
 
@@ -123,17 +123,17 @@ def test_each_rollback_halves_learning_rate_and_leapfrog_step_and_restores_the_b
     started = learner.begin(build_untrained(), 1e-2)
     images, generator = draw_images(), torch.Generator().manual_seed(0)
     steady = BRIEF.model_copy(update={"learning_rate": 1e-2, "learning_rate_ramp": 1})
-    learner.begin_flow(started)
+    learner.begin_main(started)
     learner.learn_epoch(started, images, steady, 0, generator)
     steps = []
-    real = learner.rhvae_bound
+    real = kinds.rhvae_bound
 
     def spoiled(model, batch, noise, integrator):
         steps.append((integrator.step_size, {name: value.clone() for name, value in model.state_dict().items()}))
         bound = real(model, batch, noise, integrator)
         return bound._replace(elbo=bound.elbo * {0: math.nan}.get(len(steps) - 1, 1.0))
 
-    monkeypatch.setattr(learner, "rhvae_bound", spoiled)
+    monkeypatch.setattr(kinds, "rhvae_bound", spoiled)
     kept = {name: value.clone() for name, value in started.kept.items()}
     record = learner.learn_epoch(started, images, steady, 1, generator)
     assert [size for size, _ in steps] == [TINY.step_size, TINY.step_size / 2, TINY.step_size / 2]
@@ -148,28 +148,28 @@ def build_untrained():
 
 def test_weights_to_go_back_to_have_had_a_finite_bound(monkeypatch):
     seen = []
-    real = learner.rhvae_bound
+    real = kinds.rhvae_bound
 
     def watched(model, *arguments):
         seen.append(model.encoder.mean.weight.detach().clone())
         return real(model, *arguments)
 
-    monkeypatch.setattr(learner, "rhvae_bound", watched)
-    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    monkeypatch.setattr(kinds, "rhvae_bound", watched)
+    fitted = fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert any(torch.equal(fitted.state["encoder.mean.weight"], weight) for weight in seen)
 
 
 def test_diverging_again_and_again_ends_with_the_cause(monkeypatch):
     spoil(monkeypatch, "rhvae_bound", range(10_000))
-    with pytest.raises(TrainingError, match=r"epoch 6 \(flow\)") as raised:
-        fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    with pytest.raises(TrainingError, match=r"epoch 6 \(main\)") as raised:
+        fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert "the ELBO became nan, after 3 rollbacks" in raised.value.got
     assert "learning_rate" in raised.value.remedy
 
 
 def test_a_flow_that_is_not_solved_is_rolled_back_with_a_smaller_step(monkeypatch):
     unsolve(monkeypatch, {7})
-    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    fitted = fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert [record.rollback for record in fitted.history if record.rollback] == [
         "the flow's fixed points were unsolved by 50"
     ]
@@ -178,7 +178,7 @@ def test_a_flow_that_is_not_solved_is_rolled_back_with_a_smaller_step(monkeypatc
 
 def test_a_flow_that_cannot_be_solved_any_more_ends_the_training_at_the_best_weights(monkeypatch):
     unsolve(monkeypatch, set(range(9, 100)))
-    fitted = fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+    fitted = fit_vae(draw_images(), TINY, BRIEF, seed=3)
     assert len(fitted.history) == 9
     assert fitted.history[-1].rollback == "stopped after this epoch: the flow's fixed points were unsolved by 50"
     assert fitted.config.step_size == TINY.step_size
@@ -187,7 +187,7 @@ def test_a_flow_that_cannot_be_solved_any_more_ends_the_training_at_the_best_wei
 def test_a_flow_that_was_never_solved_is_an_error(monkeypatch):
     unsolve(monkeypatch, set(range(6, 100)))
     with pytest.raises(TrainingError, match=r"unsolved by 50"):
-        fit_rhvae(draw_images(), TINY, BRIEF, seed=3)
+        fit_vae(draw_images(), TINY, BRIEF, seed=3)
 
 
 def unsolve(monkeypatch, passes):
@@ -206,7 +206,7 @@ def test_training_stops_when_the_smoothed_bound_has_not_improved_for_the_patienc
     real = learner._pass
     monkeypatch.setattr(learner, "_pass", lambda *arguments: real(*arguments) | {"elbo": next(scores)})
     patient = BRIEF.model_copy(update={"patience": 4, "smoothing": 0.0, "epochs": 100})
-    fitted = fit_rhvae(draw_images(), TINY, patient, seed=0)
+    fitted = fit_vae(draw_images(), TINY, patient, seed=0)
     assert len(fitted.history) == BRIEF.warm_up_epochs + 2 + 4
 
 
@@ -217,7 +217,7 @@ def test_smoothing_waits_out_one_bad_draw(monkeypatch):
     real = learner._pass
     monkeypatch.setattr(learner, "_pass", lambda *arguments: real(*arguments) | {"elbo": next(scores)})
     impatient = BRIEF.model_copy(update={"patience": 4, "epochs": 20})
-    assert len(fit_rhvae(draw_images(), TINY, impatient, seed=0).history) == 20
+    assert len(fit_vae(draw_images(), TINY, impatient, seed=0).history) == 20
 
 
 def test_the_learning_rate_rises_after_each_start():
@@ -228,7 +228,7 @@ def test_the_learning_rate_rises_after_each_start():
     for epoch in range(6):
         learner.learn_epoch(started, images, ramped, epoch, generator)
         rates.append(started.optimizer.param_groups[0]["lr"])
-    learner.begin_flow(started)
+    learner.begin_main(started)
     learner.learn_epoch(started, images, ramped, 6, generator)
     rates.append(started.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3, 1e-3, 1e-3, 1e-3, 0.25e-3])
@@ -255,12 +255,12 @@ def test_voxels_outside_their_range_are_refused(wrong):
     images = draw_images()
     images[3, 1, 1, 1] = wrong
     with pytest.raises(StudyError, match=r"voxels in \[0, 1\]"):
-        fit_rhvae(images, TINY, BRIEF, seed=0)
+        fit_vae(images, TINY, BRIEF, seed=0)
 
 
 def test_a_single_image_is_refused():
     with pytest.raises(StudyError, match="at least two images"):
-        fit_rhvae(draw_images(n=1), TINY, BRIEF, seed=0)
+        fit_vae(draw_images(n=1), TINY, BRIEF, seed=0)
 
 
 def test_a_configuration_that_never_reaches_the_flow_is_refused():
@@ -275,7 +275,7 @@ def test_real_slices_are_reconstructed_better_than_by_their_mean_also_unseen_one
     train, unseen = images[:48], images[48:]
     network = NetworkConfig(hidden=(128, 64), metric_hidden=(64,))
     config = RHVAEConfig(likelihood_variance=1 / 16, network=network)
-    fitted = fit_rhvae(train, config, TrainingConfig(epochs=110, warm_up_epochs=80), seed=1)
+    fitted = fit_vae(train, config, TrainingConfig(epochs=110, warm_up_epochs=80), seed=1)
     assert error_of(reconstruct(fitted, train), train) < 0.5 * error_of(train.mean(0), train)
     assert error_of(reconstruct(fitted, unseen), unseen) < error_of(train.mean(0), unseen)
     assert fitted.history[-1].step_residual < 1e-3

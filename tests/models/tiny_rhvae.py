@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from cohortsmith.config.generator import NetworkConfig, RHVAEConfig, TrainingConfig
+from cohortsmith.models.building import Appearance, build_model
 from cohortsmith.models.objective import Noise
-from cohortsmith.models.rhvae import Appearance, build_rhvae
 
 SHAPE = (4, 5, 3)
 TINY = RHVAEConfig(
@@ -36,7 +36,7 @@ def draw_images(n=11, seed=0, shape=SHAPE):
 def build_tiny(seed=0, **changes):
     appearance = Appearance(torch.full(SHAPE, 0.3), 0.2)
     config = TINY.model_copy(update=changes)
-    return build_rhvae(config, SHAPE, torch.Generator().manual_seed(seed), appearance).double()
+    return build_model(config, SHAPE, torch.Generator().manual_seed(seed), appearance).double()
 
 
 def draw_batch(n=4, d=2, seed=1):

@@ -68,7 +68,7 @@ class TestMethods:
     def test_the_paragraph_follows_the_configuration(self):
         study = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
         config = RunConfig.model_validate(
-            {"study": study, "rhvae": {"latent_dim": 7}, "split": {"test_fraction": 0.25}}
+            {"study": study, "generator": {"latent_dim": 7}, "split": {"test_fraction": 0.25}}
         )
 
         text = describe_methods(config)

@@ -1,40 +1,150 @@
-"""The RHVAE, its training and the chains that sample its latent space."""
+"""The generative models, their training, and the chains that sample their latent space."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SerializeAsAny,
+    model_validator,
+)
 
 from cohortsmith.config.base import Config
+from cohortsmith.errors import ConfigurationError
+
+Kind = Literal["vae", "beta_vae", "vamp_vae", "hvae", "rhvae", "r_vae"]
 
 
 class NetworkConfig(Config):
-    """Multi-layer perceptrons: encoder D-hidden-d, mirrored decoder, metric network D-metric_hidden-(d, d(d-1)/2)."""
+    """Encoder, mirrored decoder and metric network.
 
+    mlp: multi-layer perceptrons D-hidden-d, d-hidden reversed-D and D-metric_hidden-(d, d(d-1)/2).
+    convolutional: one residual block of stride 2 per entry of `channels`, in as many dimensions as the images have,
+    then a linear layer; the metric network has `metric_channels`.
+    """
+
+    kind: Literal["mlp", "convolutional"] = "mlp"
     hidden: tuple[PositiveInt, ...] = (500, 500, 400)
     metric_hidden: tuple[PositiveInt, ...] = (400,)
+    channels: tuple[PositiveInt, ...] = Field(default=(16, 32, 64), min_length=1)
+    metric_channels: tuple[PositiveInt, ...] = Field(default=(8, 16), min_length=1)
+    activation: Literal["relu", "elu"] = "relu"
 
 
-class RHVAEConfig(Config):
-    """Riemannian Hamiltonian VAE (thesis 1.3; table 2.4 and section 1.5 for the published settings).
+class VAEConfig(Config):
+    """Variational autoencoder with prior N(0, I) (Kingma & Welling 2014).
 
-    temperature T and regularization lambda in latent units; step_size is the leapfrog's eps.
     likelihood_variance: var in log p(x|z) = -|x - mu|^2 / (2 var) - D/2 log(2 pi var), a sum over all D voxels of
     an image in [0, 1]. The smaller, the sharper and the closer to a copy; too large, and every draw is the mean
     image. The published 1.0 is for full-size images: divide it by the down-sampling's factor in voxels.
     `learned_variance` fits it instead, starting there.
     """
 
+    kind: Kind = "vae"
     latent_dim: PositiveInt = 10
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
+    likelihood_variance: PositiveFloat = 1.0
+    learned_variance: bool = False
+    network: NetworkConfig = NetworkConfig()
+
+
+class BetaVAEConfig(VAEConfig):
+    """VAE whose KL to the prior weighs beta times (Higgins et al. 2017)."""
+
+    kind: Literal["beta_vae"] = "beta_vae"
+    beta: PositiveFloat = 4.0
+
+
+class VampVAEConfig(VAEConfig):
+    """VAE whose prior is the mean of its posteriors at learned pseudo-inputs (Tomczak & Welling 2018)."""
+
+    kind: Literal["vamp_vae"] = "vamp_vae"
+    n_pseudo_inputs: PositiveInt = 10
+
+
+class HVAEConfig(VAEConfig):
+    """VAE with a tempered Hamiltonian flow in flat latent space (Caterini et al. 2018).
+
+    step_size: the leapfrog's eps. learned: which of the flow's numbers are fitted, starting at the values here.
+    """
+
+    kind: Literal["hvae"] = "hvae"
+    n_leapfrog: PositiveInt = 3
+    step_size: PositiveFloat = 1e-3
+    sqrt_beta_zero: float = Field(0.3, gt=0, le=1)
+    learned: tuple[Literal["step_size", "sqrt_beta_zero"], ...] = ()
+
+
+class RHVAEConfig(VAEConfig):
+    """Riemannian Hamiltonian VAE (thesis 1.3; table 2.4 and section 1.5 for the published settings).
+
+    temperature T and regularization lambda in latent units; step_size is the leapfrog's eps.
+    learned: which of these four numbers are fitted, starting at the values here.
+    n_centroids: thin the fitted metric to this many training subjects, the k-medoids of the codes.
+    """
+
+    kind: Literal["rhvae"] = "rhvae"
     n_leapfrog: PositiveInt = 3
     step_size: PositiveFloat = 1e-3
     fixed_point_iterations: PositiveInt = 3
     temperature: PositiveFloat = 1.5
     regularization: PositiveFloat = 1e-2
     sqrt_beta_zero: float = Field(0.3, gt=0, le=1)
-    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"
-    likelihood_variance: PositiveFloat = 1.0
-    learned_variance: bool = False
-    network: NetworkConfig = NetworkConfig()
+    learned: tuple[Literal["temperature", "regularization", "step_size", "sqrt_beta_zero"], ...] = ()
+    n_centroids: PositiveInt | None = None
+
+
+class RVAEConfig(VAEConfig):
+    """VAE with Riemannian Brownian-motion prior and posterior (Kalatzis et al. 2020).
+
+    n_centres, bandwidth: of the radial precision network (350 and 0.01 in the paper's appendix C).
+    curve_points, curve_steps: inner control points of each geodesic's spline and steps of its energy's descent.
+    brownian_steps: T, the steps of a posterior's or the prior's walk.
+    """
+
+    kind: Literal["r_vae"] = "r_vae"
+    n_centres: PositiveInt = 350
+    bandwidth: PositiveFloat = 0.01
+    curve_points: PositiveInt = 4
+    curve_steps: NonNegativeInt = 5
+    brownian_steps: PositiveInt = 10
+
+
+_KINDS: dict[str, type[VAEConfig]] = {
+    "vae": VAEConfig,
+    "beta_vae": BetaVAEConfig,
+    "vamp_vae": VampVAEConfig,
+    "hvae": HVAEConfig,
+    "rhvae": RHVAEConfig,
+    "r_vae": RVAEConfig,
+}
+
+
+def read_generator(values: Any, where: str = "parameters.generator") -> VAEConfig:
+    """Build the configuration of the kind of model that `values` names; without a kind, of the RHVAE.
+
+    Raises:
+        ConfigurationError: an unknown kind, a key that this kind has not, or a value out of range.
+    """
+    if isinstance(values, VAEConfig):
+        return values
+    kind = values.get("kind", "rhvae") if isinstance(values, dict) else "rhvae"
+    if kind not in _KINDS:
+        raise ConfigurationError(
+            "unknown kind of generative model",
+            where=f"{where}.kind",
+            got=repr(kind),
+            expected=f"one of: {', '.join(_KINDS)}",
+            remedy="correct it in conf/<environment>/parameters.yml",
+        )
+    return _KINDS[kind].read(values, where)
+
+
+GeneratorConfig = Annotated[SerializeAsAny[VAEConfig], BeforeValidator(read_generator)]
+"""The configuration of any kind of model, as a field of another block."""
 
 
 class TrainingConfig(Config):

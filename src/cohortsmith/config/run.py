@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from cohortsmith.config.base import Config
-from cohortsmith.config.generator import RHVAEConfig, SamplerConfig, TrainingConfig
+from cohortsmith.config.generator import GeneratorConfig, RHVAEConfig, SamplerConfig, TrainingConfig
 from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.config.study import PhantomConfig, SplitConfig, StudyConfig
@@ -26,7 +26,7 @@ class RunConfig(Config):
     phantom: PhantomConfig = PhantomConfig()
     split: SplitConfig = SplitConfig()
     preparation: PreparationConfig = PreparationConfig()
-    rhvae: RHVAEConfig = RHVAEConfig()
+    generator: GeneratorConfig = RHVAEConfig()
     training: TrainingConfig = TrainingConfig()
     sampler: SamplerConfig = SamplerConfig()
     classifier: ClassifierConfig = ClassifierConfig()

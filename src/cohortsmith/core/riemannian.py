@@ -30,9 +30,9 @@ class Integrator(NamedTuple):
     """How the flow is solved; step_size in latent units of time."""
 
     n_leapfrog: int
-    step_size: float
+    step_size: float | Tensor
     fixed_point_iterations: int
-    sqrt_beta_zero: float
+    sqrt_beta_zero: float | Tensor
 
 
 class Here(NamedTuple):

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,10 +10,11 @@ from torch import Tensor
 from cohortsmith.config.generator import TrainingConfig
 from cohortsmith.errors import TrainingError
 from cohortsmith.models.batches import Images, read_batch, split_batches
-from cohortsmith.models.objective import Bound, draw_noise, integrator_of, rhvae_bound, vae_bound
-from cohortsmith.models.rhvae import RHVAE, EpochRecord
+from cohortsmith.models.fitted import EpochRecord
+from cohortsmith.models.kinds import Phase, bound_of
+from cohortsmith.models.objective import Bound, draw_noise
+from cohortsmith.models.vae import VAE
 
-Phase = Literal["warm-up", "flow"]
 _MEANS = ("elbo", "reconstruction", "kl", "step_residual", "flow_shift")  # the fields of Bound, as history has them
 
 
@@ -40,7 +40,7 @@ class Learner:
     stale: epochs since then. kept_scale: the scale that the kept weights were learned with.
     """
 
-    model: RHVAE
+    model: VAE
     optimizer: torch.optim.Optimizer
     entered: dict[str, Tensor]
     kept: dict[str, Tensor]
@@ -54,15 +54,15 @@ class Learner:
     kept_scale: float = 1.0
 
 
-def begin(model: RHVAE, learning_rate: float) -> Learner:
+def begin(model: VAE, learning_rate: float) -> Learner:
     """Start learning; the initial weights are the first to go back to."""
     entered, kept = ({name: value.clone() for name, value in model.state_dict().items()} for _ in range(2))
     return Learner(model, _adam(model, learning_rate), entered, kept)
 
 
-def begin_flow(learner: Learner) -> None:
-    """Switch the flow on: from here on the ELBO is another one, so its running mean starts anew."""
-    learner.phase, learner.steps = "flow", 0
+def begin_main(learner: Learner) -> None:
+    """Switch to the model's own bound, whose running mean starts anew."""
+    learner.phase, learner.steps = "main", 0
     learner.smoothed, learner.best, learner.stale = math.nan, -math.inf, 0
 
 
@@ -118,10 +118,7 @@ def _step(learner: Learner, batch: Tensor, training: TrainingConfig, generator: 
 
 def _bound(learner: Learner, batch: Tensor, generator: torch.Generator) -> Bound:
     noise = draw_noise((len(batch), learner.model.config.latent_dim), generator)
-    if learner.phase == "warm-up":
-        return vae_bound(learner.model, batch, noise)
-    integrator = integrator_of(learner.model)
-    return rhvae_bound(learner.model, batch, noise, integrator._replace(step_size=integrator.step_size * learner.scale))
+    return bound_of(learner.model, batch, noise, learner.phase, learner.scale)
 
 
 def _settle(learner: Learner, elbo: float, smoothing: float) -> None:
@@ -154,12 +151,12 @@ def _is_usable(learner: Learner, cause: Diverged) -> bool:
 
 def _hopeless(learner: Learner, training: TrainingConfig, epoch: int, cause: Diverged) -> TrainingError:
     return TrainingError(
-        "the RHVAE's training diverged again and again",
+        "training the generator diverged again and again",
         where=f"epoch {epoch} ({learner.phase})",
         got=f"{cause}, after {training.max_rollbacks} rollbacks",
         expected="finite bounds and gradients",
-        remedy="lengthen training.warm_up_epochs, lower training.learning_rate or rhvae.step_size, "
-        "or raise rhvae.likelihood_variance",
+        remedy="lengthen training.warm_up_epochs, lower training.learning_rate or generator.step_size, "
+        "or raise generator.likelihood_variance",
     )
 
 
@@ -168,6 +165,6 @@ def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:
         target[name].copy_(value)
 
 
-def _adam(model: RHVAE, learning_rate: float) -> torch.optim.Optimizer:
+def _adam(model: VAE, learning_rate: float) -> torch.optim.Optimizer:
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.Adam(learned, lr=learning_rate, fused=True)

@@ -1,12 +1,15 @@
-"""The multi-layer perceptrons of the RHVAE: encoder, mirrored decoder, metric network."""
+"""The networks of the models: encoder, mirrored decoder, metric network; here the multi-layer perceptrons."""
 
+import math
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from cohortsmith.config.generator import NetworkConfig
 from cohortsmith.models.shared_weight import SharedWeight, apply_shared
 
+_ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU}
 REFERENCE_VOXELS = 784  # of MNIST, for which the learning rate 1e-3 was published (thesis 1.8.3)
 
 
@@ -35,9 +38,9 @@ class Standardise(nn.Module):
 class Encoder(nn.Module):
     """q(z_0 | x) = N(mu(x), diag exp(log_variance(x))): images (B, D) -> mu (B, d), log_variance (B, d)."""
 
-    def __init__(self, n_voxels: int, hidden: tuple[int, ...], latent_dim: int) -> None:
+    def __init__(self, n_voxels: int, hidden: tuple[int, ...], latent_dim: int, activation: str = "relu") -> None:
         super().__init__()
-        self.trunk = _trunk((n_voxels, *hidden))
+        self.trunk = _trunk((n_voxels, *hidden), activation)
         self.mean = nn.Linear((n_voxels, *hidden)[-1], latent_dim)
         self.log_variance = nn.Linear((n_voxels, *hidden)[-1], latent_dim)
 
@@ -47,13 +50,21 @@ class Encoder(nn.Module):
         return self.mean(features), self.log_variance(features)
 
 
-class Decoder(nn.Module):
+class ImageDecoder(nn.Module):
+    """Latents (B, d) -> logits (B, D), of any architecture."""
+
+    def start_at(self, logits: Tensor) -> None:
+        """Start at an image (D,) of logits."""
+        raise NotImplementedError
+
+
+class Decoder(ImageDecoder):
     """The encoder mirrored: latents (B, d) -> logits (B, D); their sigmoid is the image."""
 
-    def __init__(self, latent_dim: int, hidden: tuple[int, ...], n_voxels: int) -> None:
+    def __init__(self, latent_dim: int, hidden: tuple[int, ...], n_voxels: int, activation: str = "relu") -> None:
         super().__init__()
         widths = (latent_dim, *reversed(hidden))
-        self.trunk = _trunk(widths)
+        self.trunk = _trunk(widths, activation)
         self.logits = nn.Linear(widths[-1], n_voxels)
 
     def forward(self, latents: Tensor, wide: SharedWeight | None = None) -> Tensor:
@@ -61,6 +72,10 @@ class Decoder(nn.Module):
         features = self.trunk(latents)
         logits: Tensor = self.logits(features) if wide is None else apply_shared(wide, features) + self.logits.bias
         return logits
+
+    def start_at(self, logits: Tensor) -> None:
+        """Start at an image (D,) of logits."""
+        self.logits.bias.data.copy_(logits)
 
 
 class MetricNetwork(nn.Module):
@@ -82,6 +97,33 @@ class MetricNetwork(nn.Module):
         return factors
 
 
+def build_encoder(network: NetworkConfig, image_shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Build images (B, D) -> mean, log_variance, both (B, d)."""
+    if network.kind == "convolutional":
+        from cohortsmith.models import convolutional  # noqa: PLC0415  MONAI takes seconds to import
+
+        return convolutional.Encoder(network, image_shape, latent_dim)
+    return Encoder(math.prod(image_shape), network.hidden, latent_dim, network.activation)
+
+
+def build_decoder(network: NetworkConfig, latent_dim: int, image_shape: tuple[int, ...]) -> ImageDecoder:
+    """Build latents (B, d) -> logits (B, D)."""
+    if network.kind == "convolutional":
+        from cohortsmith.models import convolutional  # noqa: PLC0415
+
+        return convolutional.Decoder(network, latent_dim, image_shape)
+    return Decoder(latent_dim, network.hidden, math.prod(image_shape), network.activation)
+
+
+def build_metric_network(network: NetworkConfig, image_shape: tuple[int, ...], latent_dim: int) -> nn.Module:
+    """Build images (B, D) -> lower-triangular L (B, d, d)."""
+    if network.kind == "convolutional":
+        from cohortsmith.models import convolutional  # noqa: PLC0415
+
+        return convolutional.MetricNetwork(network, image_shape, latent_dim)
+    return MetricNetwork(math.prod(image_shape), network.metric_hidden, latent_dim)
+
+
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
     """Draw every linear layer from `generator`: U(-b, b), b = 1 / sqrt(fan in), PyTorch's own law for `Linear`."""
     for layer in network.modules():
@@ -91,6 +133,6 @@ def initialise(network: nn.Module, generator: torch.Generator) -> None:
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 
-def _trunk(widths: tuple[int, ...]) -> nn.Sequential:
-    layers = [(nn.Linear(before, after), nn.ReLU()) for before, after in pairwise(widths)]
+def _trunk(widths: tuple[int, ...], activation: str = "relu") -> nn.Sequential:
+    layers = [(nn.Linear(before, after), _ACTIVATIONS[activation]()) for before, after in pairwise(widths)]
     return nn.Sequential(*(module for pair in layers for module in pair))

@@ -2,16 +2,16 @@
 
 from typing import NamedTuple
 
-from cohortsmith.models.training import FittedRHVAE
+from cohortsmith.models.fitted import FittedVAE
 
 
 class TrainedGenerator(NamedTuple):
-    """A fitted RHVAE of one diagnosis and its provenance.
+    """A fitted model of one diagnosis and its provenance.
 
     label: diagnosis. subjects: participant ids it was trained on. fingerprint: of everything it was made from.
     """
 
-    fitted: FittedRHVAE
+    fitted: FittedVAE
     label: str
     subjects: tuple[str, ...]
     fingerprint: str

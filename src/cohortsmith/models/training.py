@@ -1,42 +1,38 @@
-"""Fit an RHVAE: warm up as a plain VAE, switch the flow on, stop when the smoothed ELBO has settled."""
+"""Fit a model: a plain VAE first where it has a flow, then by its own bound until the smoothed ELBO has settled."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from cohortsmith.config.generator import RHVAEConfig, TrainingConfig
+from cohortsmith.config.generator import HVAEConfig, RHVAEConfig, TrainingConfig, VAEConfig
 from cohortsmith.core.metric import MetricField
 from cohortsmith.errors import StudyError
 from cohortsmith.models.batches import Images, read_batch, split_batches
-from cohortsmith.models.learner import Unsolved, begin, begin_flow, learn_epoch
-from cohortsmith.models.rhvae import (
-    RHVAE,
-    Appearance,
-    EpochRecord,
-    FittedRHVAE,
-    build_rhvae,
-    decode,
-    encode,
-    reconstruct,
-)
-
-__all__ = ["EpochRecord", "FittedRHVAE", "decode", "encode", "fit_rhvae", "metric_field", "reconstruct"]
+from cohortsmith.models.building import Appearance, build_model
+from cohortsmith.models.fitted import EpochRecord, FittedVAE
+from cohortsmith.models.hvae import HVAE
+from cohortsmith.models.kinds import WARMED_UP
+from cohortsmith.models.learner import Unsolved, begin, begin_main, learn_epoch
+from cohortsmith.models.rhvae import RHVAE
+from cohortsmith.models.vae import VAE, Posterior
+from cohortsmith.models.vamp_vae import VampVAE
 
 FLAT = 1e-6  # contrast of images that are all the same, which may be divided by
 
 
-def fit_rhvae(
+def fit_vae(
     images: Images,
-    config: RHVAEConfig,
+    config: VAEConfig,
     training: TrainingConfig,
     seed: int,
     on_epoch: Callable[[int, float], None] | None = None,
-) -> FittedRHVAE:
-    """Fit an RHVAE to images (N, *shape) of one diagnosis; the same seed gives the same fit.
+) -> FittedVAE:
+    """Fit a model to images (N, *shape) of one diagnosis; the same seed gives the same fit.
 
-    Keeps the weights of the best smoothed ELBO with the flow on, and computes all N centroids and factors with them.
+    Keeps the weights of the best smoothed ELBO after the warm-up, and computes all N codes and factors with them.
     Stops there too when the flow, after `training.max_rollbacks` rollbacks, has again grown past what can be solved.
     on_epoch: told (epoch, elbo) after each epoch.
 
@@ -46,12 +42,15 @@ def fit_rhvae(
     """
     _check(images, training.batch_size)
     generator = torch.Generator().manual_seed(seed)
-    model = build_rhvae(config, images.shape[1:], generator, appearance(images, training.batch_size))
+    model = build_model(config, images.shape[1:], generator, appearance(images, training.batch_size))
+    if isinstance(model, VampVAE):
+        model.start_at(_draw_images(images, model.config.n_pseudo_inputs, generator))
     learner = begin(model, training.learning_rate)
+    warm_up_epochs = training.warm_up_epochs if config.kind in WARMED_UP else 0
     history: list[EpochRecord] = []
     for epoch in range(training.epochs):
-        if epoch == training.warm_up_epochs:
-            begin_flow(learner)
+        if epoch == warm_up_epochs:
+            begin_main(learner)
         try:
             history.append(learn_epoch(learner, images, training, epoch, generator))
         except Unsolved as cause:
@@ -59,22 +58,52 @@ def fit_rhvae(
             break
         if on_epoch is not None:
             on_epoch(epoch, history[-1].elbo)
-        if learner.phase == "flow" and learner.stale >= training.patience:
+        if learner.phase == "main" and learner.stale >= training.patience:
             break
     model.load_state_dict(learner.kept)
-    field = metric_field(model, images, training.batch_size)
-    as_trained = config.model_copy(update={"step_size": config.step_size * learner.kept_scale})
-    return FittedRHVAE(as_trained, images.shape[1:], learner.kept, field, tuple(history))
+    field = metric_field(model, images, training.batch_size, seed) if isinstance(model, RHVAE) else None
+    return FittedVAE(
+        _as_trained(model, learner.kept_scale),
+        images.shape[1:],
+        learner.kept,
+        encode_all(model, images, training.batch_size),
+        field,
+        tuple(history),
+    )
 
 
 @torch.no_grad()
-def metric_field(model: RHVAE, images: Images, batch_size: int) -> MetricField:
-    """Give the metric of all images (N, *shape) under the model's present weights."""
+def encode_all(model: VAE, images: Images, batch_size: int) -> Posterior:
+    """Give the posteriors of all images (N, *shape) under the model's present weights."""
+    parts = [model.posterior(read_batch(images, rows)) for rows in split_batches(len(images), batch_size)]
+    return Posterior(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
+
+
+@torch.no_grad()
+def metric_field(model: RHVAE, images: Images, batch_size: int, seed: int = 0) -> MetricField:
+    """Give the metric of all images (N, *shape), or of `n_centroids` of them, under the model's present weights."""
     parts = [model.field(read_batch(images, rows)) for rows in split_batches(len(images), batch_size)]
-    return parts[0]._replace(
-        centroids=torch.cat([part.centroids for part in parts]),
-        factors=torch.cat([part.factors for part in parts]),
+    field = MetricField(
+        torch.cat([part.centroids for part in parts]),
+        torch.cat([part.factors for part in parts]),
+        float(parts[0].temperature),
+        float(parts[0].regularization),
     )
+    return field
+
+
+def _as_trained(model: VAE, scale: float) -> VAEConfig:
+    config = model.config
+    if not isinstance(config, (RHVAEConfig, HVAEConfig)) or not isinstance(model, (RHVAE, HVAE)):
+        return config
+    learned = model.flow.learned_values()
+    step_size = learned.get("step_size", config.step_size) * scale
+    return config.model_copy(update=learned | {"step_size": step_size})
+
+
+def _draw_images(images: Images, n: int, generator: torch.Generator) -> Tensor:
+    rows = torch.randint(len(images), (n,), generator=generator).sort().values.numpy()
+    return read_batch(images, rows)
 
 
 def appearance(images: Images, batch_size: int) -> Appearance:

@@ -1,5 +1,6 @@
 """The standing texts of the report: what it cannot show, whom to cite, and the methods in one paragraph."""
 
+from cohortsmith.config.generator import RHVAEConfig, VAEConfig
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.config.run import RunConfig
 
@@ -21,13 +22,30 @@ _RHVAE = (
     "setting using a geometry-based variational autoencoder. IEEE Trans Pattern Anal Mach Intell 45(3), 2023. "
     "doi:10.1109/TPAMI.2022.3185773"
 )
+_VAE = "Kingma DP, Welling M. Auto-encoding variational Bayes. ICLR 2014."
+_BETA = "Higgins I et al. beta-VAE: learning basic visual concepts with a constrained variational framework. ICLR 2017."
+_VAMP = "Tomczak JM, Welling M. VAE with a VampPrior. AISTATS 2018."
+_HVAE = "Caterini AL, Doucet A, Sejdinovic D. Hamiltonian variational auto-encoder. NeurIPS 2018."
+_R_VAE = (
+    "Kalatzis D, Eklund D, Arvanitidis G, Hauberg S. Variational autoencoders with Riemannian Brownian motion priors. "
+    "ICML 2020."
+)
+_MODEL_NAMES = {
+    "vae": "a variational autoencoder (Kingma and Welling 2014)",
+    "beta_vae": "a beta-VAE (Higgins et al. 2017)",
+    "vamp_vae": "a variational autoencoder with a mixture of posteriors as its prior (Tomczak and Welling 2018)",
+    "hvae": "a Hamiltonian variational autoencoder (Caterini et al. 2018)",
+    "rhvae": "a Riemannian Hamiltonian variational autoencoder (Chadebec et al. 2023)",
+    "r_vae": "a variational autoencoder with a Riemannian Brownian-motion prior (Kalatzis et al. 2020)",
+}
 _N4 = "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29(6), 2010."
 _TEMPLATE = "Fonov V et al. Unbiased average age-appropriate atlases for pediatric studies. NeuroImage 54(1), 2011."
 
 
 def works_cited(methods: str) -> list[str]:
     """Give the full reference of every work that the methods paragraph names."""
-    return [work for work in (_RHVAE, _N4, _TEMPLATE) if work.split(maxsplit=1)[0] in methods]
+    works = (_VAE, _BETA, _VAMP, _HVAE, _RHVAE, _R_VAE, _N4, _TEMPLATE)
+    return [work for work in works if work.split(maxsplit=1)[0] in methods]
 
 
 def describe_methods(config: RunConfig) -> str:
@@ -62,14 +80,21 @@ def _split(config: RunConfig) -> str:
 
 def _generator(config: RunConfig) -> str:
     return (
-        "For each diagnosis a Riemannian Hamiltonian variational autoencoder (Chadebec et al. 2023) "
-        "with "
-        f"latent dimension {config.rhvae.latent_dim}, {config.rhvae.n_leapfrog} leapfrog steps, temperature "
-        f"{config.rhvae.temperature:g} and regularization {config.rhvae.regularization:g} was fitted to training "
-        f"subjects only; {config.sampler.n_samples} synthetic scans per diagnosis were decoded from latent points "
+        f"For each diagnosis {_model(config.generator)} was fitted to training subjects only; "
+        f"{config.sampler.n_samples} synthetic scans per diagnosis were decoded from latent points "
         f"drawn by Hamiltonian Monte Carlo ({config.sampler.n_steps} steps) with density proportional to the square "
         "root of the determinant of the inverse metric."
     )
+
+
+def _model(generator: VAEConfig) -> str:
+    told = f"{_MODEL_NAMES[generator.kind]} with latent dimension {generator.latent_dim}"
+    if isinstance(generator, RHVAEConfig):
+        told += (
+            f", {generator.n_leapfrog} leapfrog steps, temperature {generator.temperature:g} and regularization "
+            f"{generator.regularization:g}"
+        )
+    return told
 
 
 def _classifiers(config: RunConfig) -> str:

@@ -14,9 +14,9 @@ from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.bids_tables import FolderDescription
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import Volume
+from cohortsmith.models.fitted import decode, reconstruct
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.models.sampling import draw_latents
-from cohortsmith.models.training import decode, reconstruct
 from cohortsmith.records import TrackedRun
 from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 
@@ -32,7 +32,7 @@ def describe_synthetic_folder(
         f"{study.name}: synthetic {generator.label} scans",
         people,
         derivative=True,
-        description=f"SYNTHETIC scans decoded by RHVAE {generator.fingerprint}; no image shows a person",
+        description=f"SYNTHETIC scans decoded by {_model_of(generator)}; no image shows a person",
     )
 
 
@@ -82,7 +82,7 @@ def synthetic_record(generator: TrainedGenerator, latent: list[float], seed: int
         "Synthetic": True,
         "Description": "Synthetic scan drawn from a generative model: not an image of any person",
         "Diagnosis": generator.label,
-        "Model": f"RHVAE {generator.label} {generator.fingerprint}",
+        "Model": _model_of(generator),
         "Seed": seed,
         "Latent": latent,
     }
@@ -122,6 +122,10 @@ def track_generator(
             },
         )
     ]
+
+
+def _model_of(generator: TrainedGenerator) -> str:
+    return f"{generator.fitted.config.kind} {generator.label} {generator.fingerprint}"
 
 
 def _three_axes(image: NDArray[np.float32]) -> NDArray[np.float32]:

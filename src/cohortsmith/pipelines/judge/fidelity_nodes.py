@@ -12,7 +12,7 @@ from cohortsmith.evaluation.copying import Reconstructions, screen_copies
 from cohortsmith.imaging.phantom import ventricle_volume
 from cohortsmith.imaging.volume import Volume
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.training import reconstruct
+from cohortsmith.models.fitted import reconstruct
 
 Images = NDArray[np.float32]
 

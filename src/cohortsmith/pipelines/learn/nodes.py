@@ -1,12 +1,13 @@
 """Split the subjects, stack their images, fit one generator per diagnosis."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohortsmith.config.generator import RHVAEConfig, TrainingConfig
+from cohortsmith.config.generator import TrainingConfig, read_generator
 from cohortsmith.config.study import SplitConfig, StudyConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.splits import split_subjects
@@ -14,7 +15,7 @@ from cohortsmith.execution import progress
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.training import fit_rhvae
+from cohortsmith.models.training import fit_vae
 
 
 def split_cohort(
@@ -49,21 +50,22 @@ def stack_images(
 def fit_generator(
     images: NDArray[np.float32],
     splits: pd.DataFrame,
-    rhvae: RHVAEConfig,
+    generator: dict[str, Any],
     training: TrainingConfig,
     seed: int,
     known: TrainedGenerator | None,
     *,
     label: str,
 ) -> TrainedGenerator:
-    """Fit the RHVAE of one diagnosis on its training subjects, unless the same one is there already."""
+    """Fit the generative model of one diagnosis on its training subjects, unless the same one is there already."""
     rows = splits[(splits["split"] == "train") & (splits["diagnosis"] == label)]
-    mark = fingerprint("fit", label, rows["fingerprint"].tolist(), rhvae, training, seed)
+    config = read_generator(generator)
+    mark = fingerprint("fit", label, rows["fingerprint"].tolist(), config, training, seed)
     if known is not None and known.fingerprint == mark:
         return known
-    with progress(f"{label}: train RHVAE", training.epochs) as advance:
-        fitted = fit_rhvae(
-            np.asarray(images[rows.index.to_numpy()]), rhvae, training, seed, on_epoch=lambda *_: advance()
+    with progress(f"{label}: train {config.kind}", training.epochs) as advance:
+        fitted = fit_vae(
+            np.asarray(images[rows.index.to_numpy()]), config, training, seed, on_epoch=lambda *_: advance()
         )
     return TrainedGenerator(fitted, label, tuple(rows["participant_id"]), mark, seed)
 

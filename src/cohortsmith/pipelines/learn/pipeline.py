@@ -25,7 +25,7 @@ def _fit(label: str) -> Node:
         {
             "images": "images",
             "splits": "splits",
-            "rhvae": "params:rhvae",
+            "generator": "params:generator",
             "training": "params:training",
             "seed": "params:seed",
             "known": f"{label}.generator_done",
