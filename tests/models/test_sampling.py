@@ -1,33 +1,62 @@
+import math
+
 import pytest
 import torch
+from tiny_rhvae import BRIEF, SHAPE, TINY, draw_images
 
-from cohortsmith.config.generator import SamplerConfig
+from cohortsmith.config.generator import SamplerConfig, VAEConfig, VampVAEConfig
 from cohortsmith.core.metric import MetricField
 from cohortsmith.core.support import contains
-from cohortsmith.errors import TrainingError
-from cohortsmith.models.sampling import draw_latents, support_of
+from cohortsmith.errors import ConfigurationError, TrainingError
+from cohortsmith.models import sampling
+from cohortsmith.models.chain_sampling import support_of
+from cohortsmith.models.fitted import FittedVAE, restore
+from cohortsmith.models.sampling import count_blocks, draw_latents
+from cohortsmith.models.training import fit_vae
+from cohortsmith.models.vae import Posterior
 
 SAMPLER = SamplerConfig(n_samples=40, n_steps=24, n_leapfrog=5, step_size=0.1)
 
 
-def draw_field(d=2, temperature=0.8, regularization=1e-2):
+def draw_fitted(d=2, temperature=0.8, regularization=1e-2):
+    """A model of which only the latent space is there."""
     centroids = torch.randn(9, d, generator=torch.Generator().manual_seed(0))
-    return MetricField(centroids, torch.eye(d).expand(9, d, d).contiguous(), temperature, regularization)
+    field = MetricField(centroids, torch.eye(d).expand(9, d, d).contiguous(), temperature, regularization)
+    codes = Posterior(centroids, torch.full_like(centroids, -2.0))
+    return FittedVAE(TINY.model_copy(update={"latent_dim": d}), SHAPE, {}, codes, field, ())
+
+
+def supported(fitted, config=SAMPLER):
+    return support_of(fitted.field.centroids, fitted.field.temperature, config)
 
 
 def seeded(seed):
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.fixture(scope="module")
+def trained():
+    """One small model of each kind that a sampler needs."""
+    common = {"latent_dim": 2, "likelihood_variance": 0.01, "network": TINY.network}
+    configs = {
+        "rhvae": TINY.model_copy(update={"likelihood_variance": 0.01}),
+        "vae": VAEConfig(**common),
+        "vamp_vae": VampVAEConfig(**common, n_pseudo_inputs=4),
+    }
+    return {kind: fit_vae(draw_images(), config, BRIEF, seed=3) for kind, config in configs.items()}
+
+
 def test_draws_lie_in_the_support_and_come_with_their_diagnostics():
-    field = draw_field()
-    draws = draw_latents(field, SAMPLER, seeded(1))
+    fitted = draw_fitted()
+    draws = draw_latents(fitted, SAMPLER, seeded(1))
     assert draws.latents.shape == (40, 2)
-    assert contains(support_of(field, SAMPLER), draws.latents).all()
+    assert contains(supported(fitted), draws.latents).all()
     assert set(draws.diagnostics) == {
         "acceptance",
         "energy_error",
+        "step_size",
         "support_radius",
+        "left_support",
         "r_hat",
         "effective_sample_size",
         "nearest_centroid_mean",
@@ -39,38 +68,38 @@ def test_draws_lie_in_the_support_and_come_with_their_diagnostics():
 
 
 def test_the_support_is_the_ball_of_the_thesis():
-    field = draw_field()
-    assert support_of(field, SAMPLER).radius == pytest.approx(2 * field.centroids.norm(dim=1).max().item())
+    fitted = draw_fitted()
+    assert supported(fitted).radius == pytest.approx(2 * fitted.field.centroids.norm(dim=1).max().item())
 
 
 def test_a_reach_keeps_every_draw_near_a_centroid():
-    field = draw_field(d=10, temperature=0.5, regularization=10.0)  # nearly flat: draws wander off
+    fitted = draw_fitted(d=10, temperature=0.5, regularization=10.0)  # nearly flat: draws wander off
     near = SAMPLER.model_copy(update={"support_reach": 0.5, "minimum_acceptance": 0.0})
-    wide, tight = (draw_latents(field, config, seeded(1)).diagnostics for config in (SAMPLER, near))
-    assert tight["nearest_centroid_max"] <= support_of(field, near).reach + 1e-5
-    assert wide["nearest_centroid_max"] > support_of(field, near).reach
+    wide, tight = (draw_latents(fitted, config, seeded(1)).diagnostics for config in (SAMPLER, near))
+    assert tight["nearest_centroid_max"] <= supported(fitted, near).reach + 1e-5
+    assert wide["nearest_centroid_max"] > supported(fitted, near).reach
 
 
 def test_chains_start_at_the_centroids():
-    field = draw_field()
+    fitted = draw_fitted()
     still = SAMPLER.model_copy(update={"step_size": 1e-6, "n_steps": 4})
-    draws = draw_latents(field, still, seeded(1))
-    distances = torch.cdist(draws.latents, field.centroids)
+    draws = draw_latents(fitted, still, seeded(1))
+    distances = torch.cdist(draws.latents, fitted.field.centroids)
     assert distances.amin(dim=1).max() < 1e-3
     assert len(distances.argmin(dim=1).unique()) > 4
-    other = torch.cdist(draw_latents(field, still, seeded(2)).latents, field.centroids)
+    other = torch.cdist(draw_latents(fitted, still, seeded(2)).latents, fitted.field.centroids)
     assert not torch.equal(other.argmin(dim=1), distances.argmin(dim=1))
 
 
 def test_same_seed_same_draws_and_another_seed_others():
-    first, again, other = (draw_latents(draw_field(), SAMPLER, seeded(seed)) for seed in (1, 1, 2))
+    first, again, other = (draw_latents(draw_fitted(), SAMPLER, seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.latents, again.latents)
     assert first.diagnostics == again.diagnostics
     assert not torch.equal(first.latents, other.latents)
 
 
 def test_chains_that_hardly_move_stop_the_run_with_a_remedy():
-    spiky = draw_field(temperature=1e-3, regularization=1e-6)
+    spiky = draw_fitted(temperature=1e-3, regularization=1e-6)
     with pytest.raises(TrainingError, match="hardly move") as raised:
         draw_latents(spiky, SAMPLER, seeded(1))
     assert "sampler.step_size" in raised.value.remedy
@@ -78,5 +107,76 @@ def test_chains_that_hardly_move_stop_the_run_with_a_remedy():
 
 @pytest.mark.parametrize("d", [1, 2, 10])
 def test_every_latent_dimension_can_be_sampled(d):
-    draws = draw_latents(draw_field(d=d), SAMPLER.model_copy(update={"n_samples": 3}), seeded(0))
+    draws = draw_latents(draw_fitted(d=d), SAMPLER.model_copy(update={"n_samples": 3}), seeded(0))
     assert draws.latents.shape == (3, d)
+
+
+def test_the_warm_up_finds_a_step_size_of_the_target_acceptance():
+    fitted = draw_fitted(temperature=0.3)
+    adapted = SAMPLER.model_copy(update={"n_warm_up": 150, "n_steps": 60, "step_size": 1e-4, "n_samples": 200})
+    diagnostics = draw_latents(fitted, adapted, seeded(1)).diagnostics
+    assert diagnostics["acceptance"] == pytest.approx(adapted.target_acceptance, abs=0.1)
+    assert diagnostics["step_size"] > 0.01
+
+
+@pytest.mark.parametrize(
+    ("kind", "model"),
+    [
+        ("hmc", "rhvae"),
+        ("geometric", "vae"),
+        ("geometric", "vamp_vae"),
+        ("random_walk", "rhvae"),
+        ("brownian", "vae"),
+        ("prior", "vae"),
+        ("gaussian_mixture", "rhvae"),
+        ("vamp", "vamp_vae"),
+    ],
+)
+def test_every_sampler_is_seeded_and_says_where_its_draws_lie(trained, kind, model):
+    config = SAMPLER.model_copy(update={"kind": kind, "duration": 0.01, "minimum_acceptance": 0.0, "step_size": 0.02})
+    first, again, other = (draw_latents(trained[model], config, seeded(seed)) for seed in (1, 1, 2))
+    assert first.latents.shape == (40, 2)
+    assert first.latents.dtype == torch.float32
+    assert torch.equal(first.latents, again.latents)
+    assert not torch.equal(first.latents, other.latents)
+    assert {"nearest_centroid_mean", "void_share"} <= set(first.diagnostics)
+
+
+@pytest.mark.parametrize(("kind", "model"), [("hmc", "vae"), ("random_walk", "vamp_vae"), ("vamp", "vae")])
+def test_a_law_that_the_model_does_not_have_is_refused(trained, kind, model):
+    with pytest.raises(ConfigurationError, match="this model has no"):
+        draw_latents(trained[model], SAMPLER.model_copy(update={"kind": kind}), seeded(1))
+
+
+@pytest.mark.statistical
+def test_the_prior_is_standard_normal(trained):
+    config = SAMPLER.model_copy(update={"kind": "prior", "n_samples": 4_000})
+    draws = draw_latents(trained["vae"], config, seeded(1)).latents
+    assert draws.mean(0).abs().max() < 4 / math.sqrt(4_000)
+    assert (draws.var(0) - 1).abs().max() < 4 * math.sqrt(2 / 4_000)
+
+
+@pytest.mark.statistical
+def test_draws_of_the_vamp_prior_have_its_mean(trained):
+    config = SAMPLER.model_copy(update={"kind": "vamp", "n_samples": 4_000})
+    draws = draw_latents(trained["vamp_vae"], config, seeded(1)).latents
+    components = restore(trained["vamp_vae"]).components().mean
+    assert ((draws.mean(0) - components.mean(0)).abs() < 4 * draws.std(0) / math.sqrt(4_000)).all()
+
+
+@pytest.mark.statistical
+def test_a_gaussian_mixture_has_the_mean_of_the_codes(trained):
+    fitted = trained["vae"]
+    config = SAMPLER.model_copy(update={"kind": "gaussian_mixture", "n_samples": 4_000, "n_components": 2})
+    draws = draw_latents(fitted, config, seeded(1)).latents
+    assert ((draws.mean(0) - fitted.codes.mean.mean(0)).abs() < 4 * draws.std(0) / math.sqrt(4_000)).all()
+
+
+def test_many_draws_are_made_block_by_block(monkeypatch):
+    monkeypatch.setattr(sampling, "DRAWN_AT_ONCE", 16)
+    told = []
+    draws = draw_latents(draw_fitted(), SAMPLER, seeded(1), on_block=lambda: told.append(1))
+    assert draws.latents.shape == (40, 2)
+    assert len(told) == count_blocks(SAMPLER) == 3
+    assert len(draws.latents.unique(dim=0)) == 40
+    assert draws.diagnostics["left_support"] == 0

@@ -180,19 +180,31 @@ class TrainingConfig(Config):
 
 
 class SamplerConfig(Config):
-    """HMC on sqrt(det G^-1) restricted to S = {|z| <= support_radius * max |c_i|} (thesis 1.8, 1.9).
+    """How latent points are drawn.
 
-    n_samples: synthetic scans per class. void_distance: a draw whose nearest centroid is farther than this
-    multiple of the neighbourhood counts as lying in the void; the neighbourhood is the larger of the metric's
-    temperature and of the largest nearest-neighbour distance among centroids. support_reach: restrict S further,
-    to points whose nearest centroid is within this multiple of the neighbourhood.
+    kind: hmc (on sqrt det G^-1 of an RHVAE's learned metric, thesis 1.8, 1.9), geometric (HMC on sqrt det G of the
+    posteriors' metric, any model), random_walk (Riemannian, RHVAE), brownian (under the decoder's pull-back metric,
+    any model); and to compare: prior, gaussian_mixture (on the codes), vamp (vamp_vae).
+    n_samples: synthetic scans per class. n_warm_up: steps in which the step size, starting at step_size, is adapted to
+    target_acceptance, then frozen; with 0, step_size itself is used, as published.
+    Chains stay in S = {|z| <= support_radius * max |c_i|}. support_reach: restrict S further, to points whose nearest
+    centroid is within this multiple of the neighbourhood, which is the larger of the metric's temperature and of the
+    largest nearest-neighbour distance among centroids. void_distance: a draw whose nearest centroid is farther than
+    this multiple of the neighbourhood counts as lying in the void.
+    duration: of the Brownian motion, the square of the length it typically covers, in units of images' distances.
+    n_components: of the Gaussian mixture.
     """
 
+    kind: Literal["hmc", "geometric", "random_walk", "brownian", "prior", "gaussian_mixture", "vamp"] = "hmc"
     n_samples: PositiveInt = 100
-    n_steps: PositiveInt = 200
+    n_warm_up: NonNegativeInt = 0
+    n_steps: int = Field(200, ge=8)
     n_leapfrog: PositiveInt = 15
     step_size: PositiveFloat = 0.03
+    target_acceptance: float = Field(0.8, gt=0, lt=1)
     support_radius: PositiveFloat = 2.0
     support_reach: PositiveFloat | None = None
     minimum_acceptance: float = Field(0.3, ge=0, le=1)
     void_distance: PositiveFloat = 2.0
+    duration: PositiveFloat = 1.0
+    n_components: PositiveInt = 10

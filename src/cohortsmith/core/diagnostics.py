@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cohortsmith.core.chains import Chains
 from cohortsmith.core.support import nearest_distance
 
 
@@ -23,6 +24,35 @@ class Placement(NamedTuple):
     void_share: float
 
 
+class Diagnostics(NamedTuple):
+    """What a run is judged by: means over its steps of acceptance and energy error, its mixing, where it ended.
+
+    step_size: as frozen after the warm-up. left_support: share of the chains that were ever outside, to be 0.
+    """
+
+    acceptance: float
+    energy_error: float
+    step_size: float
+    r_hat: float
+    effective_sample_size: float
+    nearest_centroid_mean: float
+    nearest_centroid_max: float
+    void_share: float
+    left_support: float
+
+
+def diagnose(chains: Chains, centroids: Tensor, void_beyond: float) -> Diagnostics:
+    """Judge a run that kept at least 4 positions, its end points as the draws, among centroids (N, d)."""
+    return Diagnostics(
+        acceptance=chains.acceptance.mean().item(),
+        energy_error=chains.energy_error.mean().item(),
+        step_size=chains.step_size,
+        **mixing(chains.trajectory)._asdict(),
+        **placement(chains.state.position, centroids, void_beyond)._asdict(),
+        left_support=1 - chains.always_inside.double().mean().item(),
+    )
+
+
 def mixing(trajectory: Tensor) -> Mixing:
     """Compare C chains of S steps: (S, C, d), S >= 4.
 
@@ -30,7 +60,7 @@ def mixing(trajectory: Tensor) -> Mixing:
     """
     import arviz  # noqa: PLC0415  heavy, and only wanted after a run of chains
 
-    chains = trajectory.transpose(0, 1).double().numpy()
+    chains = trajectory.transpose(0, 1).double().cpu().numpy()
     coordinates = [chains[:, :, axis] for axis in range(chains.shape[2])]
     r_hats = [float(arviz.rhat(values)) for values in coordinates]
     sizes = [float(arviz.ess(values)) for values in coordinates]

@@ -27,4 +27,3 @@ def flow(log_joint: LogJoint, start: Tensor, noise: Tensor, integrator: Integrat
         velocity = (half + 0.5 * step_size * score) * (before / after)
     ratio = log_standard_normal(velocity) - log_standard_normal(noise)
     return Flow(position, value, ratio, torch.zeros_like(value))
-

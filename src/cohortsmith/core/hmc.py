@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from cohortsmith.core.noise import standard_normal, uniform
+
 LogDensity = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Log-density, up to a constant, and its gradient: (C, d) -> (C,), (C, d)."""
 Membership = Callable[[Tensor], Tensor]
@@ -64,16 +66,14 @@ def step(
 
     Leaves p restricted to the set invariant: the end point alone decides, the way there may leave the set.
     """
-    velocity = torch.randn(state.position.shape, generator=generator, dtype=state.position.dtype)
+    velocity = standard_normal(state.position, generator)
     end, end_velocity = state, velocity
     for _ in range(n_leapfrog):
         end, end_velocity = leapfrog(end, end_velocity, log_density, step_size)
     error = energy(end, end_velocity) - energy(state, velocity)
-    # A difference, never a ratio of two exponentials; a proposal without an energy is refused.
-    acceptance = torch.exp(-error.clamp(min=0)).nan_to_num(0.0) * inside(end.position)
-    uniform = torch.rand(acceptance.shape, generator=generator, dtype=acceptance.dtype)
-    accepted = uniform < acceptance
-    return _choose(accepted, end, state), StepInfo(acceptance, error, accepted)
+    acceptance = metropolis(-error) * inside(end.position)
+    accepted = uniform(acceptance, generator) < acceptance
+    return choose(accepted, end, state), StepInfo(acceptance, error, accepted)
 
 
 def energy(state: ChainState, velocity: Tensor) -> Tensor:
@@ -81,7 +81,14 @@ def energy(state: ChainState, velocity: Tensor) -> Tensor:
     return -state.log_density + 0.5 * velocity.square().sum(-1)
 
 
-def _choose(accepted: Tensor, end: ChainState, start: ChainState) -> ChainState:
+def metropolis(log_ratio: Tensor) -> Tensor:
+    """Give min(1, exp(log_ratio)): (C,) -> (C,)."""
+    # A difference, never a ratio of two exponentials; a proposal without an energy is refused.
+    return torch.exp(log_ratio.clamp(max=0)).nan_to_num(0.0)
+
+
+def choose(accepted: Tensor, end: ChainState, start: ChainState) -> ChainState:
+    """Move the chains that accepted (C,) bool to the end, leave the others at the start."""
     column = accepted.unsqueeze(-1)
     return ChainState(
         torch.where(column, end.position, start.position),

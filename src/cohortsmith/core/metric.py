@@ -1,10 +1,13 @@
 """The learned Riemannian metric of the latent space, always through its closed-form inverse."""
 
 import math
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from cohortsmith.core.geometry import Geometry
 
 
 class MetricField(NamedTuple):
@@ -12,13 +15,13 @@ class MetricField(NamedTuple):
 
     centroids: (N, d) encoder means c_i of the N training images.
     factors: (N, d, d) lower-triangular L_i with positive diagonal.
-    temperature, regularization: T > 0 and lambda > 0, in latent units.
+    temperature, regularization: T > 0 and lambda > 0, in latent units; 0-d tensors where they are learned.
     """
 
     centroids: Tensor
     factors: Tensor
-    temperature: float
-    regularization: float
+    temperature: float | Tensor
+    regularization: float | Tensor
 
 
 class MetricKernels(NamedTuple):
@@ -29,8 +32,8 @@ class MetricKernels(NamedTuple):
 
     centroids: Tensor
     products: Tensor
-    temperature: float
-    regularization: float
+    temperature: float | Tensor
+    regularization: float | Tensor
 
 
 class LocalMetric(NamedTuple):
@@ -49,6 +52,24 @@ class LocalMetric(NamedTuple):
     log_inverse_volume: Tensor
 
 
+def thin(field: MetricField, rows: Tensor) -> MetricField:
+    """Keep only the centroids numbered rows (k,) and their factors, say the medoids of a large set (thesis 3.4.2)."""
+    return field._replace(centroids=field.centroids[rows], factors=field.factors[rows])
+
+
+def learned_geometry(field: MetricField | MetricKernels) -> Geometry:
+    """Present the field as the geometry that samplers, curves and distances ask for, all in closed form."""
+    kernels = _expanded(field)
+    return Geometry(
+        dimension=kernels.centroids.shape[1],
+        metric=lambda z: local_metric(kernels, z).metric,
+        inverse=partial(inverse_metric, kernels),
+        log_volume=lambda z: -log_inverse_volume(kernels, z),
+        log_volume_and_gradient=partial(_log_volume_and_gradient, kernels),
+        kinetic_gradient=partial(_kinetic_gradient, kernels),
+    )
+
+
 def expand(field: MetricField) -> MetricKernels:
     """Multiply the factors out, once for many evaluations."""
     products = (field.factors @ field.factors.mT).flatten(1)
@@ -63,7 +84,7 @@ def inverse_metric(field: MetricField | MetricKernels, z: Tensor) -> Tensor:
 
 def log_inverse_volume(field: MetricField | MetricKernels, z: Tensor) -> Tensor:
     """Give log sqrt det G^-1(z): (B, d) -> (B,). High where the data are, low in the voids; NaN where G^-1 is not."""
-    return _log_volume(inverse_metric(field, z))[0]
+    return log_root_determinant(inverse_metric(field, z))[0]
 
 
 def log_inverse_volume_and_gradient(field: MetricField | MetricKernels, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,15 +102,13 @@ def local_metric(field: MetricField | MetricKernels, z: Tensor) -> LocalMetric:
     kernels = _expanded(field)
     weights = _kernel_weights(kernels, z)
     inverse = _assemble(kernels, weights)
-    volume, cholesky = _log_volume(inverse)
+    volume, cholesky = log_root_determinant(inverse)
     return LocalMetric(z, weights, inverse, cholesky, torch.cholesky_inverse(cholesky), volume)
 
 
 def kernel_pull(kernels: MetricKernels, here: LocalMetric, matrices: Tensor) -> Tensor:
     """Give 1/T^2 sum_i w_i <matrices, M_i> (c_i - z): (B, d, d) -> (B, d), half the gradient of <matrices, G^-1(z)>."""
-    pull = here.weights * (matrices.flatten(1) @ kernels.products.mT)
-    towards = pull @ kernels.centroids - pull.sum(1, keepdim=True) * here.position
-    return towards / kernels.temperature**2
+    return _pull(kernels, here.position, here.weights, matrices)
 
 
 def draw_velocity(here: LocalMetric, noise: Tensor) -> Tensor:
@@ -109,26 +128,45 @@ def apply_inverse(inverse: Tensor, velocity: Tensor) -> Tensor:
     return (inverse @ velocity.unsqueeze(-1)).squeeze(-1)
 
 
+def log_root_determinant(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Give log sqrt det (B,), NaN where not positive definite, and the lower Cholesky factor of matrices (B, d, d)."""
+    # Through the Cholesky factor: at lambda = 1e-2 the determinant underflows float32 beyond d = 20.
+    # cholesky_ex: one point that fails becomes NaN (rejected by a chain) instead of stopping all of them.
+    cholesky, failed = torch.linalg.cholesky_ex(matrices)
+    volume = cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+    return volume.masked_fill(failed != 0, torch.nan), cholesky
+
+
+def squared_distances(z: Tensor, centroids: Tensor) -> Tensor:
+    """Give |z - c_i|^2 as one matrix product: (B, d), (N, d) -> (B, N), below zero where rounding says so."""
+    # No clamp at zero: it would erase the curvature exactly at the centroids, where training evaluates it.
+    return z.square().sum(-1, keepdim=True) + centroids.square().sum(-1) - 2 * (z @ centroids.mT)
+
+
+def _log_volume_and_gradient(kernels: MetricKernels, z: Tensor) -> tuple[Tensor, Tensor]:
+    volume, gradient = log_inverse_volume_and_gradient(kernels, z)
+    return -volume, -gradient
+
+
+def _kinetic_gradient(kernels: MetricKernels, z: Tensor, momentum: Tensor) -> Tensor:
+    outer = momentum.unsqueeze(-1) * momentum.unsqueeze(-2)
+    return _pull(kernels, z, _kernel_weights(kernels, z), outer)
+
+
+def _pull(kernels: MetricKernels, z: Tensor, weights: Tensor, matrices: Tensor) -> Tensor:
+    pull = weights * (matrices.flatten(1) @ kernels.products.mT)
+    return (pull @ kernels.centroids - pull.sum(1, keepdim=True) * z) / kernels.temperature**2
+
+
 def _expanded(field: MetricField | MetricKernels) -> MetricKernels:
     return field if isinstance(field, MetricKernels) else expand(field)
 
 
 def _kernel_weights(kernels: MetricKernels, z: Tensor) -> Tensor:
-    # No clamp at zero: it would erase the curvature exactly at the centroids, where training evaluates it.
-    products = z @ kernels.centroids.mT
-    squared = z.square().sum(-1, keepdim=True) + kernels.centroids.square().sum(-1) - 2 * products
-    return torch.exp(-squared / kernels.temperature**2)
+    return torch.exp(-squared_distances(z, kernels.centroids) / kernels.temperature**2)
 
 
 def _assemble(kernels: MetricKernels, weights: Tensor) -> Tensor:
     d = kernels.centroids.shape[1]
     identity = torch.eye(d, dtype=weights.dtype, device=weights.device)
     return (weights @ kernels.products).reshape(-1, d, d) + kernels.regularization * identity
-
-
-def _log_volume(inverse: Tensor) -> tuple[Tensor, Tensor]:
-    # Through the Cholesky factor: at lambda = 1e-2 the determinant underflows float32 beyond d = 20.
-    # cholesky_ex: one point that fails becomes NaN (rejected by a chain) instead of stopping all of them.
-    cholesky, failed = torch.linalg.cholesky_ex(inverse)
-    volume = cholesky.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-    return volume.masked_fill(failed != 0, torch.nan), cholesky

@@ -42,6 +42,6 @@ def largest_gap(centroids: Tensor) -> float:
     return distances.amin(dim=1).max().item()
 
 
-def neighbourhood(centroids: Tensor, temperature: float) -> float:
+def neighbourhood(centroids: Tensor, temperature: float | Tensor) -> float:
     """Give the distance at which a centroid of the metric still speaks: its kernel's width T or the largest gap."""
-    return max(temperature, largest_gap(centroids))
+    return max(float(temperature), largest_gap(centroids))

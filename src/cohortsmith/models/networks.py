@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from cohortsmith.config.generator import NetworkConfig
 from cohortsmith.models.shared_weight import SharedWeight, apply_shared
@@ -91,10 +92,15 @@ class MetricNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Give L (B, d, d); entries below the diagonal in the order of `torch.tril_indices(d, d, -1)`."""
         features = self.trunk(images)
-        factors = torch.diag_embed(self.log_diagonal(features).exp())
-        rows, columns = torch.tril_indices(factors.shape[1], factors.shape[2], offset=-1)
-        factors[:, rows, columns] = self.strictly_lower(features)
-        return factors
+        return lower_triangular(self.log_diagonal(features), self.strictly_lower(features))
+
+
+def lower_triangular(log_diagonal: Tensor, strictly_lower: Tensor) -> Tensor:
+    """Put (B, d) and (B, d (d - 1) / 2) together into L (B, d, d), the order being that of `torch.tril_indices`."""
+    factors = torch.diag_embed(log_diagonal.exp())
+    rows, columns = torch.tril_indices(factors.shape[1], factors.shape[2], offset=-1)
+    factors[:, rows, columns] = strictly_lower
+    return factors
 
 
 def build_encoder(network: NetworkConfig, image_shape: tuple[int, ...], latent_dim: int) -> nn.Module:
@@ -125,12 +131,23 @@ def build_metric_network(network: NetworkConfig, image_shape: tuple[int, ...], l
 
 
 def initialise(network: nn.Module, generator: torch.Generator) -> None:
-    """Draw every linear layer from `generator`: U(-b, b), b = 1 / sqrt(fan in), PyTorch's own law for `Linear`."""
+    """Draw every linear and convolutional layer from `generator`: U(-b, b), b = 1 / sqrt(fan in).
+
+    PyTorch's own law, but for transposed convolutions, whose fan in it takes to be that of the reverse direction.
+    """
     for layer in network.modules():
-        if isinstance(layer, nn.Linear):
-            bound = layer.in_features**-0.5
+        if isinstance(layer, (nn.Linear, _ConvNd)):
+            bound = _fan_in(layer) ** -0.5
             for parameter in layer.parameters():
                 nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+def _fan_in(layer: nn.Linear | _ConvNd) -> float:
+    """Say from how many numbers each output of the layer is made, on average."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features
+    seen = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+    return seen / math.prod(layer.stride) if layer.transposed else seen
 
 
 def _trunk(widths: tuple[int, ...], activation: str = "relu") -> nn.Sequential:

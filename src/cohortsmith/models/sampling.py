@@ -1,89 +1,86 @@
-"""Draw latent points by the learned geometry: HMC on sqrt(det G^-1) in a compact set, one chain per draw."""
+"""Draw latent points from a fitted model: by the geometry of its latent space, or, to compare, by simpler laws."""
 
-from functools import partial
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from cohortsmith.config.generator import SamplerConfig
-from cohortsmith.core import hmc
-from cohortsmith.core.diagnostics import mixing, placement
-from cohortsmith.core.metric import MetricField, expand, log_inverse_volume_and_gradient
-from cohortsmith.core.support import Support, ball_around, contains, neighbourhood
-from cohortsmith.errors import TrainingError
+from cohortsmith.core.diagnostics import placement
+from cohortsmith.core.support import neighbourhood
+from cohortsmith.models.chain_sampling import ChainDraws, draw_brownian, draw_by_hmc, draw_by_random_walk
+from cohortsmith.models.direct_sampling import draw_from_gaussian_mixture, draw_from_prior, draw_from_vamp
+from cohortsmith.models.fitted import FittedVAE
+
+Sampler = Callable[[FittedVAE, SamplerConfig, int, torch.Generator], ChainDraws]
+_SAMPLERS: dict[str, Sampler] = {
+    "hmc": draw_by_hmc,
+    "geometric": draw_by_hmc,
+    "random_walk": draw_by_random_walk,
+    "brownian": draw_brownian,
+    "prior": draw_from_prior,
+    "gaussian_mixture": draw_from_gaussian_mixture,
+    "vamp": draw_from_vamp,
+}
+DRAWN_AT_ONCE = 2_000  # chains in memory: their trajectories take 16 MB at d = 10 and 200 steps
+_WORST = {"r_hat": max, "nearest_centroid_max": max, "acceptance": min}
 
 
 class Draws(NamedTuple):
-    """Latent points (n, d), the end of one chain each, and what the chains did."""
+    """Latent points (n, d) and what the sampler did; of chains, one per point, its end."""
 
     latents: Tensor
     diagnostics: dict[str, float]
 
 
-class _Run(NamedTuple):
-    state: hmc.ChainState
-    trajectory: Tensor
-    acceptance: float
-    energy_error: float
+def draw_latents(
+    fitted: FittedVAE,
+    config: SamplerConfig,
+    generator: torch.Generator,
+    on_block: Callable[[], None] | None = None,
+) -> Draws:
+    """Draw `config.n_samples` latent points, at most 2 000 at a time: memory does not grow with their number.
 
-
-def draw_latents(field: MetricField, config: SamplerConfig, generator: torch.Generator) -> Draws:
-    """Draw `config.n_samples` points with density proportional to 1_S sqrt(det G^-1) (thesis eq. 1.8, 1.9).
+    on_block: told of each finished block.
 
     Raises:
-        TrainingError: the chains accept less than `config.minimum_acceptance`.
+        ConfigurationError: a sampler that this kind of model has no law for.
+        TrainingError: chains that accept less than `config.minimum_acceptance`, or points that are not numbers.
     """
-    support = support_of(field, config)
-    run = _run_chains(field, support, config, generator)
-    if run.acceptance < config.minimum_acceptance:
-        raise _stuck(run.acceptance, config)
-    latents = run.state.position
-    void_beyond = config.void_distance * neighbourhood(field.centroids, field.temperature)
-    mixed, placed = mixing(run.trajectory), placement(latents, field.centroids, void_beyond)
-    diagnostics = {
-        "acceptance": run.acceptance,
-        "energy_error": run.energy_error,
-        "support_radius": support.radius,
-        **mixed._asdict(),
-        **placed._asdict(),
-    }
-    return Draws(latents, diagnostics)
+    blocks: list[ChainDraws] = []
+    for begin in range(0, config.n_samples, DRAWN_AT_ONCE):
+        size = min(DRAWN_AT_ONCE, config.n_samples - begin)
+        blocks.append(_SAMPLERS[config.kind](fitted, config, size, generator))
+        if on_block is not None:
+            on_block()
+    latents = torch.cat([block.latents for block in blocks])
+    merged = _merge([block.diagnostics for block in blocks], [len(block.latents) for block in blocks])
+    return Draws(latents, merged | _placed(latents, fitted, config))
 
 
-def support_of(field: MetricField, config: SamplerConfig) -> Support:
-    """Give S: the thesis's ball, cut down to the neighbourhood of the centroids where the configuration asks so."""
-    ball = ball_around(field.centroids, config.support_radius)
-    if config.support_reach is None:
-        return ball
-    return ball._replace(reach=config.support_reach * neighbourhood(field.centroids, field.temperature))
+def count_blocks(config: SamplerConfig) -> int:
+    """Give the number of blocks that the draws are made in."""
+    return math.ceil(config.n_samples / DRAWN_AT_ONCE)
 
 
-def _run_chains(field: MetricField, support: Support, config: SamplerConfig, generator: torch.Generator) -> _Run:
-    log_density = partial(log_inverse_volume_and_gradient, expand(field))
-    step = hmc.build_kernel(log_density, partial(contains, support), config.step_size, config.n_leapfrog)
-    chosen = torch.randint(len(field.centroids), (config.n_samples,), generator=generator)
-    state = hmc.init(field.centroids[chosen], log_density)
-    positions, acceptances, errors = [], [], []
-    for _ in range(config.n_steps):
-        state, info = step(state, generator)
-        positions.append(state.position)
-        acceptances.append(info.acceptance.mean().item())
-        errors.append(info.energy_error.nan_to_num(torch.inf).abs().median().item())
-    second_half = torch.stack(positions[len(positions) // 2 :])
-    return _Run(state, second_half, _mean(acceptances), _mean(errors))
+def _placed(latents: Tensor, fitted: FittedVAE, config: SamplerConfig) -> dict[str, float]:
+    centroids = fitted.codes.mean if fitted.field is None else fitted.field.centroids
+    width = 0.0 if fitted.field is None else fitted.field.temperature
+    void_beyond = config.void_distance * neighbourhood(centroids, float(width))
+    return placement(latents, centroids, void_beyond)._asdict()
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
-def _stuck(acceptance: float, config: SamplerConfig) -> TrainingError:
-    return TrainingError(
-        "the chains that sample the latent space hardly move",
-        where="sampler",
-        got=f"acceptance {acceptance:.3f} at step size {config.step_size}, {config.n_leapfrog} leapfrogs",
-        expected=f"at least {config.minimum_acceptance} (sampler.minimum_acceptance)",
-        remedy="lower sampler.step_size; if that does not help, the learned metric is degenerate: look at the "
-        "training curves, and train longer or with a larger rhvae.temperature",
-    )
+def _merge(parts: list[dict[str, float]], sizes: list[int]) -> dict[str, float]:
+    """Merge blocks: the worst R-hat and acceptance, the sum of effective sample sizes, else the mean over points."""
+    merged: dict[str, float] = {}
+    for name in parts[0]:
+        values = [part[name] for part in parts]
+        if name in _WORST:
+            merged[name] = _WORST[name](values)
+        elif name == "effective_sample_size":
+            merged[name] = sum(values)
+        else:
+            merged[name] = sum(value * size for value, size in zip(values, sizes, strict=True)) / sum(sizes)
+    return merged

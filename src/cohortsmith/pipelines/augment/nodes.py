@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from cohortsmith.config.generator import SamplerConfig
 from cohortsmith.config.study import StudyConfig
+from cohortsmith.execution import progress
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.bids_tables import FolderDescription
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import Volume
 from cohortsmith.models.fitted import decode, reconstruct
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.sampling import draw_latents
+from cohortsmith.models.sampling import count_blocks, draw_latents
 from cohortsmith.records import TrackedRun
 from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 
@@ -42,7 +43,8 @@ def draw_latent_points(
     """Draw latent points (n, d), one chain each, with the chains' diagnostics."""
     # Every label gets a stream of its own: the hash of what the generator was made from.
     stream = int(fingerprint("draw", generator.fingerprint, seed), 16) % 2**63
-    draws = draw_latents(generator.fitted.field, sampler, torch.Generator().manual_seed(stream))
+    with progress(f"{generator.label}: draw latent points", count_blocks(sampler)) as advance:
+        draws = draw_latents(generator.fitted, sampler, torch.Generator().manual_seed(stream), on_block=advance)
     columns = [f"z{axis}" for axis in range(draws.latents.shape[1])]
     table = pd.DataFrame(draws.latents.cpu().numpy(), columns=columns)
     table.insert(0, "key", [f"sub-syn{generator.label}{index:05d}" for index in range(len(table))])

@@ -11,8 +11,8 @@ from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.copying import Reconstructions, screen_copies
 from cohortsmith.imaging.phantom import ventricle_volume
 from cohortsmith.imaging.volume import Volume
-from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.models.fitted import reconstruct
+from cohortsmith.models.provenance import TrainedGenerator
 
 Images = NDArray[np.float32]
 
