@@ -61,3 +61,11 @@ def bridged_clusters(d=2):
     centroids = torch.nn.functional.pad(centroids, (0, d - 2))
     factors = torch.eye(d, dtype=torch.float64).expand(len(centroids), d, d)
     return MetricField(centroids, factors, temperature=0.5, regularization=1e-2)
+
+
+def spiral():
+    """A curved road through a void so costly that the straight line gives no hint of it."""
+    angle = torch.linspace(1.5, 10, 60, dtype=torch.float64)
+    centroids = 0.25 * torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1)
+    factors = torch.eye(2, dtype=torch.float64).expand(60, 2, 2)
+    return MetricField(centroids, factors, temperature=0.2, regularization=1e-4)

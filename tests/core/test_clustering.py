@@ -93,6 +93,13 @@ def test_looking_at_few_candidates_at_a_time_ends_where_no_exchange_helps(monkey
     assert swap_changes(distances, medoids, torch.arange(60)).min() > -1e-9
 
 
+def test_without_restarts_the_descent_is_from_the_built_medoids():
+    for seed in range(12):
+        distances = draw_distances(40, seed)
+        expected = swap(distances, build(distances, 6)).sort().values
+        assert k_medoids(distances, 6, generator(), n_restarts=0).medoids.equal(expected)
+
+
 def test_restarts_can_only_help():
     distances = [draw_distances(40, seed) for seed in range(12)]
     alone, helped = ([k_medoids(d, 6, generator(), n_restarts=n).cost for d in distances] for n in (0, 10))
@@ -133,10 +140,15 @@ def test_as_many_clusters_as_cannot_be_are_refused(k):
 
 def test_rows_that_stand_for_all_come_from_every_cluster():
     points, truth = three_clusters()
-    chosen = medoids_of_rows(points, 3, generator())
+    chosen = medoids_of_rows(points, 3)
     assert truth[chosen].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("k", [4, 9])
 def test_asked_for_more_rows_than_there_are_all_are_kept(k):
-    assert medoids_of_rows(draw_points(4, 2), k, generator()).tolist() == [0, 1, 2, 3]
+    assert medoids_of_rows(draw_points(4, 2), k).tolist() == [0, 1, 2, 3]
+
+
+def test_no_row_at_all_is_refused():
+    with pytest.raises(ConfigurationError, match="k = 0"):
+        medoids_of_rows(draw_points(4, 2), 0)

@@ -2,7 +2,9 @@ import pytest
 import torch
 from latent_fields import draw_points
 
-from cohortsmith.core.diagnostics import mixing, placement
+from cohortsmith.core import hmc
+from cohortsmith.core.chains import Chains
+from cohortsmith.core.diagnostics import diagnose, mixing, placement
 
 
 def test_independent_chains_mix():
@@ -31,3 +33,23 @@ def test_void_share_by_hand():
     assert found.void_share == pytest.approx(0.5)
     assert found.nearest_centroid_max == pytest.approx(7.0)
     assert found.nearest_centroid_mean == pytest.approx((5.9 + 6.1 + 7.0) / 4)
+
+
+def test_a_run_is_judged_by_all_of_it():
+    state = hmc.ChainState(torch.tensor([[0.0, 7.0], [0.0, 0.5]]), torch.zeros(2), torch.zeros(2, 2))
+    chains = Chains(
+        state,
+        draw_points(50 * 8, 2).reshape(50, 8, 2),
+        torch.tensor([0.5, 0.7]),
+        torch.tensor([0.1, 0.3]),
+        0.25,
+        torch.tensor([True, False]),
+    )
+    found = diagnose(chains, torch.zeros(1, 2), void_beyond=6.0)
+    assert found.acceptance == pytest.approx(0.6)
+    assert found.energy_error == pytest.approx(0.2)
+    assert found.step_size == 0.25
+    assert found.left_support == 0.5
+    assert found.void_share == 0.5
+    assert found.nearest_centroid_max == pytest.approx(7.0)
+    assert (found.r_hat, found.effective_sample_size) == tuple(mixing(chains.trajectory))

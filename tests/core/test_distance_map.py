@@ -5,7 +5,7 @@ import torch
 from known_geometries import constant_geometry, drawn_geometry, half_plane, half_plane_distance
 from latent_fields import draw_points
 
-from cohortsmith.core.distance_map import STEPS, distance_map, grid_distances
+from cohortsmith.core.distance_map import STEPS, distance_map, grid_distances, grid_graph
 from cohortsmith.core.planes import Box, Grid, coordinate_plane, grid, grid_around, grid_points
 from cohortsmith.errors import ConfigurationError
 
@@ -76,6 +76,12 @@ def test_the_first_axis_of_the_map_is_the_source_then_rows_then_columns():
     torch.testing.assert_close(found[1], found[0].flip(0, 1))
 
 
+def test_an_edge_is_as_long_as_the_metric_half_way_says():
+    points = Grid(torch.tensor([0.0, 10.0]).double(), torch.tensor([1.0, 3.0]).double(), PLANE)
+    found = distance_map(half_plane(), torch.tensor([[0.0, 1.0]], dtype=torch.float64), points)
+    assert found[0, 1, 0].item() == pytest.approx(2 / 2)
+
+
 def test_two_codes_in_one_cell_are_joined_directly():
     codes = torch.tensor([[0.01, 0.02], [0.05, 0.03], [0.9, 0.9]], dtype=torch.float64)
     found = grid_distances(constant_geometry(torch.eye(2)), codes, square([-1.0, -1.0], [1.0, 1.0], 11))
@@ -105,9 +111,16 @@ def test_on_a_plane_through_more_dimensions_paths_keep_to_the_plane():
     assert errors.max() < 0.1
 
 
-def test_a_source_outside_the_grid_is_refused_with_a_remedy():
+@pytest.mark.parametrize("source", [[9.0, 0.0], [0.0, -9.0], [math.nan, 0.0]])
+def test_a_source_outside_the_grid_is_refused_with_a_remedy(source):
     with pytest.raises(ConfigurationError, match="grid_around"):
-        distance_map(drawn_geometry(2), torch.tensor([[9.0, 0.0]]), square([-1.0, -1.0], [1.0, 1.0], 5))
+        distance_map(drawn_geometry(2), torch.tensor([source]), square([-1.0, -1.0], [1.0, 1.0], 5))
+
+
+def test_no_edge_jumps_over_many_cells_between_codes():
+    codes = torch.tensor([[-0.9, -0.9], [0.9, 0.9], [0.9, 0.8]], dtype=torch.float64)
+    graph = grid_graph(constant_geometry(torch.eye(2)), square([-1.0, -1.0], [1.0, 1.0], 41), codes)
+    assert graph.edges.length.max() <= 0.05 * math.sqrt(8) + 1e-12  # a knight is shorter than across the block of four
 
 
 def test_an_unknown_neighbourhood_is_refused():

@@ -2,7 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known_geometries import bridged_clusters, constant_geometry, drawn_geometry
+from known_geometries import bridged_clusters, constant_geometry, drawn_geometry, spiral
 from latent_fields import draw_points
 
 from cohortsmith.core.distance_map import grid_distances
@@ -41,7 +41,7 @@ def test_distances_over_the_grid_are_distances(n, seed):
 def test_refined_distances_are_distances_and_none_has_risen(n, d, seed):
     geometry, codes = drawn_geometry(d, seed), draw_points(n, d, seed)
     rough = graph_distances(geometry, codes, n_neighbours=1)
-    fine = refine(geometry, codes, rough, torch.tensor([[0, 2], [1, 0]]))
+    fine = refine(geometry, codes, rough, torch.tensor([[0, 2], [0, 1]]))
     is_a_distance(fine)
     assert (fine <= rough).all()
 
@@ -78,6 +78,12 @@ def test_a_refined_pair_is_as_far_as_its_geodesic():
     expected = geodesics(geometry, codes[:1], codes[24:25], landmarks=codes).length
     assert rough[0, 24] > 1.02 * expected.item()
     assert fine[0, 24].item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_a_pair_is_refined_along_the_codes_where_the_straight_line_leads_astray():
+    geometry, codes = learned_geometry(spiral()), spiral().centroids
+    rough = graph_distances(geometry, codes)
+    assert refine(geometry, codes, rough, torch.tensor([[0, 59]]))[0, 59] < 0.995 * rough[0, 59]
 
 
 def test_in_two_dimensions_the_grid_finds_ways_that_no_code_marks():

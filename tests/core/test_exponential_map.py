@@ -107,7 +107,9 @@ class TestTheAuthorsPublishedModel:
     def test_the_true_geodesics_keep_their_energy_where_the_stored_ones_do_not(self, oracle, geometry):
         start, velocity = (torch.from_numpy(oracle[key]).double() for key in ("shoot_p0", "v20"))
         begun = 0.5 * speed(geometry, start, velocity).square()
-        stored = kinetic_energy(geometry, *(torch.from_numpy(oracle[key][:, -1]).double() for key in ("shoot_pos", "shoot_mom")))
+        stored = kinetic_energy(
+            geometry, *(torch.from_numpy(oracle[key][:, -1]).double() for key in ("shoot_pos", "shoot_mom"))
+        )
         shot = exponential_map(geometry, start, velocity, 1000)
         ours = kinetic_energy(geometry, shot.position, shot.momentum)
         assert ((ours / begun - 1).abs().median()) < 1e-3

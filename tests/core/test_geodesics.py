@@ -8,6 +8,7 @@ from known_geometries import (
     drawn_geometry,
     half_plane,
     half_plane_distance,
+    spiral,
 )
 from latent_fields import draw_points
 
@@ -23,6 +24,7 @@ from cohortsmith.core.geodesics import (
     interpolate,
 )
 from cohortsmith.core.metric import MetricField, learned_geometry
+from cohortsmith.core.pullback_metric import pullback_geometry
 from cohortsmith.core.volume_potential import volume_potential
 
 MATRIX = torch.tensor([[2.0, 0.6, 0.0], [0.6, 0.5, 0.1], [0.0, 0.1, 1.0]], dtype=torch.float64)
@@ -32,14 +34,6 @@ def draw_half_plane_pairs(n, seed=0):
     points = draw_points(2 * n, 2, seed)
     points[:, 1] = points[:, 1].exp()
     return points[:n], points[n:]
-
-
-def spiral():
-    """A curved road through a void so costly that the straight line gives no hint of it."""
-    angle = torch.linspace(1.5, 10, 60, dtype=torch.float64)
-    centroids = 0.25 * torch.stack([angle * angle.cos(), angle * angle.sin()], dim=1)
-    factors = torch.eye(2, dtype=torch.float64).expand(60, 2, 2)
-    return MetricField(centroids, factors, temperature=0.2, regularization=1e-4)
 
 
 def test_in_a_constant_metric_the_geodesic_is_the_straight_line():
@@ -52,11 +46,11 @@ def test_in_a_constant_metric_the_geodesic_is_the_straight_line():
     assert found.converged.all()
 
 
-def test_in_a_constant_metric_landmarks_lead_back_to_the_straight_line():
+def test_in_a_constant_metric_one_step_leads_from_the_landmarks_back_to_the_straight_line():
     geometry, landmarks = constant_geometry(MATRIX), draw_points(50, 3, seed=3)
     start, end = draw_points(4, 3), draw_points(4, 3, seed=2)
     bent = curve_over_landmarks(geometry, start, end, 12, landmarks)
-    found = descend(geometry, bent, GeodesicSettings())
+    found = descend(geometry, bent, GeodesicSettings(max_iterations=1))
     assert (length(geometry, bent) > 1.01 * found.length).any()
     torch.testing.assert_close(found.curves, straight_lines(start, end, 12), rtol=0, atol=1e-6)
 
@@ -166,6 +160,26 @@ def test_interpolated_points_are_equally_far_from_one_to_the_next():
     torch.testing.assert_close(steps, steps.mean(1, keepdim=True).expand(5, 6), rtol=5e-3, atol=0)
 
 
+def test_points_are_equally_far_also_where_the_curve_does_not_run_evenly():
+    low, high = torch.tensor([[0.3, 1.0]]).double(), torch.tensor([[0.3, 4.0]]).double()
+    points = interpolate(half_plane(), low, high, 3, GeodesicSettings(max_iterations=0))[0]
+    torch.testing.assert_close(points[:, 1], torch.tensor([1.0, 2.0, 4.0]).double(), rtol=1e-4, atol=0)
+
+
+def test_the_curve_over_landmarks_starts_at_equal_distances_within_one_long_step_too():
+    low, high = torch.tensor([[0.3, 1.0]]).double(), torch.tensor([[0.3, 4.0]]).double()
+    found = curve_over_landmarks(half_plane(), low, high, 1, torch.cat([low, high]))
+    torch.testing.assert_close(found.control[0, 0], torch.tensor([0.3, 2.0]).double(), rtol=1e-2, atol=0)
+
+
+def test_pairs_that_share_their_ends_do_not_crowd_the_landmarks_out():
+    field = spiral()
+    ends = (field.centroids[:1], field.centroids[-1:])
+    alone = curve_over_landmarks(learned_geometry(field), *ends, 12, field.centroids)
+    crowd = curve_over_landmarks(learned_geometry(field), *(end.expand(30, 2) for end in ends), 12, field.centroids)
+    torch.testing.assert_close(crowd.control, alone.control.expand(30, 12, 2))
+
+
 def test_the_curve_over_landmarks_follows_them_at_equal_distances():
     corner = torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [2.0, 1.0], [2.0, 2.0]], dtype=torch.float64)
     # With kernels so narrow, the short cut from the second to the fourth costs more than the way round the corner.
@@ -191,3 +205,14 @@ def test_from_half_way_the_exponential_map_leads_to_the_end_of_a_geodesic(build)
     middle, velocity = (values[:, 0] for values in sample(found.curves, torch.full((1,), 0.5, dtype=torch.float64)))
     reached = exponential_map(geometry, middle, 0.5 * velocity, n_steps=400).position
     torch.testing.assert_close(reached, end, rtol=0, atol=0.01)
+
+
+def test_on_a_sphere_pulled_back_by_its_parametrisation_geodesics_are_great_circles():
+    def sphere(z):
+        polar, azimuth = z.unbind(1)
+        return torch.stack([polar.sin() * azimuth.cos(), polar.sin() * azimuth.sin(), polar.cos()], dim=1)
+
+    geometry = pullback_geometry(2, sphere, lambda z: 0 * z[:, :1])
+    start, end = torch.tensor([[0.6, 0.0], [1.0, 1.0]]).double(), torch.tensor([[0.8, 1.5], [1.7, -0.8]]).double()
+    expected = (sphere(start) * sphere(end)).sum(1).acos()
+    torch.testing.assert_close(geodesics(geometry, start, end).length, expected, rtol=5e-4, atol=0)

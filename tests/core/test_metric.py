@@ -12,10 +12,12 @@ from cohortsmith.core.metric import (
     draw_velocity,
     expand,
     inverse_metric,
+    learned_geometry,
     local_metric,
     log_inverse_volume,
     log_inverse_volume_and_gradient,
     log_velocity_density,
+    thin,
 )
 
 sizes = {"n": st.integers(1, 7), "d": st.integers(1, 6), "seed": st.integers(0, 2**31)}
@@ -108,6 +110,30 @@ def test_expanding_once_gives_the_same_metric():
     torch.testing.assert_close(inverse_metric(expand(field), z), inverse_metric(field, z), rtol=0, atol=0)
 
 
+def test_a_thinned_field_is_that_of_the_kept_centroids():
+    field, z = draw_field(n=6), draw_points(4, 3)
+    kept = MetricField(field.centroids[[0, 4]], field.factors[[0, 4]], field.temperature, field.regularization)
+    assert torch.equal(inverse_metric(thin(field, torch.tensor([0, 4])), z), inverse_metric(kept, z))
+
+
+def test_learned_temperature_and_regularization_receive_gradients():
+    field = draw_field()
+    temperature, regularization = (
+        torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        for value in (field.temperature, field.regularization)
+    )
+    learned = field._replace(temperature=temperature, regularization=regularization)
+    z = draw_points(4, 3)
+    torch.testing.assert_close(inverse_metric(learned, z), inverse_metric(field, z), rtol=0, atol=0)
+    log_inverse_volume(learned, z).sum().backward()
+    wider, higher = (
+        field._replace(**{name: getattr(field, name) + 1e-6}) for name in ("temperature", "regularization")
+    )
+    for parameter, shifted in ((temperature, wider), (regularization, higher)):
+        difference = (log_inverse_volume(shifted, z) - log_inverse_volume(field, z)).sum() / 1e-6
+        torch.testing.assert_close(parameter.grad, difference, rtol=1e-3, atol=1e-3)
+
+
 def test_metric_and_its_inverse_undo_each_other():
     here = local_metric(draw_field(), draw_points(4, 3))
     identity = torch.eye(3, dtype=torch.float64).expand(4, 3, 3)
@@ -153,3 +179,10 @@ class TestTheAuthorsPublishedModel:
     def test_gradient(self, oracle, field):
         gradient = log_inverse_volume_and_gradient(field, torch.from_numpy(oracle["z"]).double())[1]
         np.testing.assert_allclose(gradient, oracle["grad_autograd_f64"], rtol=1e-6, atol=1e-6)
+
+    def test_the_geometry_of_the_field_says_the_same(self, oracle, field):
+        geometry, z = learned_geometry(field), torch.from_numpy(oracle["z"]).double()
+        volume, gradient = geometry.log_volume_and_gradient(z)
+        np.testing.assert_allclose(2 * volume, oracle["log_det_G_f64"], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(-gradient, oracle["grad_autograd_f64"], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(geometry.metric(z), np.linalg.inv(oracle["G_inv_f64"]), rtol=1e-6, atol=1e-4)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,13 @@ def test_a_path_leads_from_each_point_to_every_other_one_even_between_far_and_eq
     points = torch.cat([points, points[:1].expand(copies, d), points + 1000])
     edges = neighbour_graph(drawn_geometry(d, seed), points, n_neighbours=1)
     assert shortest_distances(edges, len(points), torch.tensor([0])).isfinite().all()
+
+
+def test_without_neighbours_the_spanning_tree_is_left_and_joins_equal_points_to_one_another():
+    points = LINE[[0, 3, 3, 1, 3, 0]]
+    edges = neighbour_graph(FLAT, points, n_neighbours=0)
+    assert len(edges.first) == 5
+    assert shortest_distances(edges, 6, torch.tensor([1]))[0].tolist() == pytest.approx([9, 0, 0, 8, 0, 9], abs=1e-12)
 
 
 def test_an_edge_through_a_void_sees_its_walls():

@@ -39,7 +39,9 @@ def test_means_without_neighbours_are_refused(means):
 
 def test_on_a_lone_mean_the_metric_is_its_precision_plus_the_floor():
     field = PosteriorField(torch.zeros(1, 2), torch.tensor([[4.0, 9.0]]), 1.0, 0.5)
-    torch.testing.assert_close(posterior_geometry(field).metric(torch.zeros(1, 2))[0], torch.diag(torch.tensor([4.5, 9.5])))
+    torch.testing.assert_close(
+        posterior_geometry(field).metric(torch.zeros(1, 2))[0], torch.diag(torch.tensor([4.5, 9.5]))
+    )
 
 
 def test_far_from_every_mean_only_the_floor_is_left():
@@ -66,3 +68,11 @@ def test_precise_posteriors_keep_their_digits_in_single_precision():
     single = posterior_geometry(posterior_field(means.float(), log_variances.float()))
     volume = single.log_volume(z.float()).double()
     torch.testing.assert_close(volume, double.log_volume(z.float().double()), rtol=1e-5, atol=1e-5)
+
+
+def test_a_curve_through_the_void_can_be_differentiated_where_the_kernels_underflow():
+    field = PosteriorField(torch.zeros(1, 2), torch.full((1, 2), 50.0), 1.0, 1e-2, decay=0.1)
+    z = torch.tensor([[12.0, 0.0]], requires_grad=True)
+    geometry = posterior_geometry(field)
+    (gradient,) = torch.autograd.grad(geometry.log_volume(z).sum(), z)
+    torch.testing.assert_close(gradient, geometry.log_volume_and_gradient(z.detach())[1])

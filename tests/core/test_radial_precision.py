@@ -22,7 +22,9 @@ def test_far_from_every_centre_only_the_floor_is_left():
 
 
 def test_common_weights_give_one_deviation_for_all():
-    network = RadialPrecision(draw_points(4, 3), torch.linspace(0.2, 1, 4, dtype=torch.float64), draw_points(4, 1)[:, 0].exp(), 0.1)
+    network = RadialPrecision(
+        draw_points(4, 3), torch.linspace(0.2, 1, 4, dtype=torch.float64), draw_points(4, 1)[:, 0].exp(), 0.1
+    )
     repeated = network._replace(weights=network.weights.unsqueeze(1).expand(4, 6))
     z = draw_points(5, 3, seed=2)
     assert radial_deviation(network, z).shape == (5, 1)

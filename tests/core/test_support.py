@@ -30,7 +30,7 @@ def test_distances_by_hand():
     assert largest_gap(SQUARE) == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize(("temperature", "expected"), [(1.5, 4.0), (5.0, 5.0)])
+@pytest.mark.parametrize(("temperature", "expected"), [(1.5, 4.0), (5.0, 5.0), (torch.tensor(5.0), 5.0)])
 def test_the_neighbourhood_is_the_wider_of_kernel_and_gap(temperature, expected):
     assert neighbourhood(SQUARE, temperature) == pytest.approx(expected)
 

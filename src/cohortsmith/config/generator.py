@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     BeforeValidator,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -100,14 +101,20 @@ class RHVAEConfig(VAEConfig):
 class RVAEConfig(VAEConfig):
     """VAE with Riemannian Brownian-motion prior and posterior (Kalatzis et al. 2020).
 
-    n_centres, bandwidth: of the radial precision network (350 and 0.01 in the paper's appendix C).
+    n_centres, bandwidth: K and gamma of the radial precision network sum_k W_k exp(-gamma |z - c_k|^2) + zeta; 350
+    and 0.01 in the paper's appendix C. Codes have no scale of their own: without a bandwidth, it follows from theirs.
+    precision_floor: zeta, per squared intensity. precision_per_voxel: K D weights; else one precision for all voxels.
     curve_points, curve_steps: inner control points of each geodesic's spline and steps of its energy's descent.
-    brownian_steps: T, the steps of a posterior's or the prior's walk.
+    brownian_steps: T, the steps of a posterior's or the prior's walk. The warm-up trains an autoencoder, whose means
+    are then fixed; likelihood_variance is its own. The paper's activation is elu.
     """
 
     kind: Literal["r_vae"] = "r_vae"
+    likelihood: Literal["gaussian"] = "gaussian"
     n_centres: PositiveInt = 350
-    bandwidth: PositiveFloat = 0.01
+    bandwidth: PositiveFloat | None = None
+    precision_floor: PositiveFloat = 1e-2
+    precision_per_voxel: bool = True
     curve_points: PositiveInt = 4
     curve_steps: NonNegativeInt = 5
     brownian_steps: PositiveInt = 10
@@ -155,11 +162,20 @@ class TrainingConfig(Config):
     learning_rate_ramp: optimiser steps over which the learning rate rises from zero, at the start, when the flow is
     switched on and after each rollback: Adam's first steps move all weights of a fresh network at full length.
     warm_up_epochs: epochs as a plain VAE before the Hamiltonian flow is switched on (see DECISIONS.md).
-    patience: epochs without improvement of the smoothed ELBO before training stops, never within the warm-up.
-    smoothing: weight of the past in the ELBO's running mean. max_rollbacks: times that an epoch which diverged is
-    begun again from the best weights, each time with half the learning rate and half the leapfrog step.
+    flow_ramp_epochs: epochs over which the leapfrog step then grows to its full size; 1 is full size at once.
+    patience: epochs without improvement of the ELBO before training stops, never within the warm-up.
+    stop_on: whose ELBO decides that, and which weights are best: the training images' running mean (thesis 2.4), or
+    that of validation images (thesis 3.7.4), which the generator has then seen.
+    schedule: constant, or plateau: half the learning rate after each schedule_patience epochs without improvement,
+    5 in the thesis (3.7.4).
+    smoothing: weight of the past in the training ELBO's running mean. max_rollbacks: times that an epoch which
+    diverged is begun again from the best weights, each time with half the learning rate and half the leapfrog step.
     maximum_residual: mean fixed-point residual of the flow (latent units) beyond which an epoch counts as diverged:
     an unsolved flow does not preserve volume, and its ELBO is no bound.
+    device: auto is the GPU where there is one. precision: of the networks' wide matrix products only; the metric, the
+    flow and all sums over voxels stay float32.
+    checkpoint_every: epochs from one checkpoint to the next, longer where less than checkpoint_seconds have passed.
+    Neither of the two changes the result.
     """
 
     learning_rate: PositiveFloat = 1e-3
@@ -167,10 +183,18 @@ class TrainingConfig(Config):
     batch_size: PositiveInt = 25
     epochs: PositiveInt = 300
     warm_up_epochs: int = Field(100, ge=0)
+    flow_ramp_epochs: PositiveInt = 1
     patience: PositiveInt = 50
+    stop_on: Literal["training", "validation"] = "training"
+    schedule: Literal["constant", "plateau"] = "constant"
+    schedule_patience: PositiveInt = 5
     smoothing: float = Field(0.9, ge=0, lt=1)
     max_rollbacks: int = Field(5, ge=0)
     maximum_residual: PositiveFloat = 0.01
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    checkpoint_every: PositiveInt = 10
+    checkpoint_seconds: NonNegativeFloat = 60.0
 
     @model_validator(mode="after")
     def _leave_epochs_to_the_flow(self) -> "TrainingConfig":

@@ -21,7 +21,7 @@ class Motion(NamedTuple):
 def brownian_motion(
     geometry: Geometry,
     start: Tensor,
-    deviation: float,
+    deviation: float | Tensor,
     n_steps: int,
     generator: torch.Generator,
     *,
@@ -29,8 +29,8 @@ def brownian_motion(
 ) -> Motion:
     """Walk from start (C, d) in n_steps of covariance sigma^2 / n_steps G^-1 (Brownian prior 2020, eq. 3.15).
 
-    deviation: sigma, the square root of the motion's duration, in the units of the metric's lengths. A walker becomes
-    NaN where G^-1 is not positive definite.
+    deviation: sigma, the square root of the motion's duration, in the units of the metric's lengths; each walker's
+    own where (C, 1). A walker becomes NaN where G^-1 is not positive definite.
     """
     position, path = start, [start]
     for _ in range(n_steps):
@@ -39,7 +39,9 @@ def brownian_motion(
     return Motion(position, torch.stack(path) if keep_path else None)
 
 
-def brownian_step(geometry: Geometry, position: Tensor, deviation: float, generator: torch.Generator) -> Tensor:
+def brownian_step(
+    geometry: Geometry, position: Tensor, deviation: float | Tensor, generator: torch.Generator
+) -> Tensor:
     """Move each walker (C, d) by N(0, deviation^2 G^-1), taken straight in the latent space."""
     volume, cholesky = log_root_determinant(geometry.inverse(position))
     moved = (cholesky @ standard_normal(position, generator).unsqueeze(-1)).squeeze(-1)

@@ -44,14 +44,16 @@ def k_medoids(distances: Tensor, k: int, generator: torch.Generator, n_restarts:
     return min((_clusters(distances, medoids) for medoids in ends), key=lambda clusters: clusters.cost)
 
 
-def medoids_of_rows(points: Tensor, k: int, generator: torch.Generator) -> Tensor:
+def medoids_of_rows(points: Tensor, k: int) -> Tensor:
     """Choose k of points (N, d) that stand for all, by Euclidean distance: their numbers (k,), ascending.
 
-    Thins the centroids of a metric where N is large (thesis 3.4.2). One descent from BUILD; all of them where k >= N.
+    Thins the centroids of a metric where N is large (thesis 3.4.2), as far as N x N distances fit into memory. One
+    descent from BUILD, nothing drawn; all of them where k >= N. Raises ConfigurationError where k < 1.
     """
-    if k >= len(points):
-        return torch.arange(len(points), device=points.device)
-    return k_medoids(torch.cdist(points, points), k, generator, n_restarts=0).medoids
+    k = min(k, len(points))
+    _refuse_count(k, len(points))
+    distances = torch.cdist(points, points)
+    return swap(distances, build(distances, k)).sort().values
 
 
 def build(distances: Tensor, k: int) -> Tensor:

@@ -132,7 +132,7 @@ def _shortest(geometry: Geometry, starting: list[Curves], settings: GeodesicSett
 
 
 def descend(geometry: Geometry, curves: Curves, settings: GeodesicSettings) -> Geodesics:
-    """Lower the energy of curves as far as it goes."""
+    """Lower the energy of curves from where they are as far as it goes, their ends held; to be called without grad."""
     shape, rule = curves.control.shape, quadrature(curves, settings.nodes)
 
     def objective(points: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:

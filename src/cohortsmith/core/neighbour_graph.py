@@ -38,8 +38,8 @@ def _nearest(distances: Tensor, n_neighbours: int) -> Tensor:
 def _tree(distances: Tensor) -> Tensor:
     from scipy.sparse.csgraph import minimum_spanning_tree  # noqa: PLC0415  only wanted where a graph is
 
-    # A zero is no edge to scipy, yet two codes may be equal.
-    positive = np.maximum(distances.detach().cpu().numpy().astype(np.float64), np.finfo(np.float64).tiny)
-    np.fill_diagonal(positive, 0)
-    pairs = np.argwhere(minimum_spanning_tree(positive).toarray() > 0)
+    # A zero is no edge to scipy, yet two codes may be equal; a constant more everywhere leaves the tree as it is.
+    raised = distances.detach().cpu().numpy().astype(np.float64) + 1
+    np.fill_diagonal(raised, 0)
+    pairs = np.argwhere(minimum_spanning_tree(raised).toarray() > 0)
     return torch.as_tensor(pairs, device=distances.device)

@@ -10,6 +10,7 @@ from cohortsmith.config.generator import HVAEConfig, RHVAEConfig, VAEConfig
 from cohortsmith.models.hvae import HVAE
 from cohortsmith.models.kinds import MODELS
 from cohortsmith.models.networks import initialise
+from cohortsmith.models.r_vae import RVAE
 from cohortsmith.models.rhvae import RHVAE
 from cohortsmith.models.vae import VAE
 
@@ -36,4 +37,6 @@ def build_model(
     model.decoder.start_at(mean.clamp(0.01, 0.99).logit())
     if isinstance(model, (RHVAE, HVAE)) and isinstance(config, (RHVAEConfig, HVAEConfig)):
         model.flow.start_at({name: getattr(config, name) for name in config.learned})
+    if isinstance(model, RVAE):
+        model.start_empty()
     return model

@@ -1,6 +1,7 @@
 """The networks of the models as residual convolutions, for images with two or three axes.
 
-No layer normalises over the batch: an image's bound may not depend on its neighbours but through the metric.
+Features are normalised over all channels and voxels of one image, never over the batch: an image's bound may depend
+on its neighbours only through the metric.
 """
 
 import math
@@ -14,6 +15,8 @@ from cohortsmith.config.generator import NetworkConfig
 from cohortsmith.models.networks import REFERENCE_VOXELS, ImageDecoder, lower_triangular
 
 Shape = tuple[int, ...]
+QUIET = 0.1  # of the last layer's usual weights at the start, which is then close to the image it starts at
+PER_IMAGE = ("group", {"num_groups": 1, "affine": False})
 
 
 class Trunk(nn.Module):
@@ -71,8 +74,10 @@ class Decoder(ImageDecoder):
         return logits
 
     def start_at(self, logits: Tensor) -> None:
-        """Start at an image (D,) of logits."""
+        """Start at an image (D,) of logits, right after the weights have been drawn."""
         self.voxels.data.copy_(logits)
+        for weight in self.image.parameters():
+            weight.data.mul_(QUIET)
 
 
 class MetricNetwork(nn.Module):
@@ -99,7 +104,7 @@ def halved(image_shape: Shape, times: int) -> list[Shape]:
 
 
 def _residual(n_axes: int, before: int, after: int, activation: str, stride: int = 1) -> nn.Module:
-    unit: nn.Module = ResidualUnit(n_axes, before, after, strides=stride, act=activation, norm=None)
+    unit: nn.Module = ResidualUnit(n_axes, before, after, strides=stride, act=activation, norm=PER_IMAGE)
     return unit
 
 

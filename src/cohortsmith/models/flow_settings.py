@@ -30,7 +30,7 @@ class FlowSettings(nn.Module):
 
     def learned_values(self) -> dict[str, float]:
         """Give what was learned, as plain numbers."""
-        return {name: float(self.get(name, math.nan)) for name in self.free}
+        return {name: torch.as_tensor(self.get(name, math.nan)).item() for name in self.free}
 
 
 def build_integrator(

@@ -6,6 +6,7 @@ from torch import Tensor
 from cohortsmith.core.geometry import Geometry
 from cohortsmith.core.pullback_metric import pullback_geometry
 from cohortsmith.models.fitted import FittedVAE, restore
+from cohortsmith.models.r_vae import RVAE
 
 
 def pullback_geometry_of(fitted: FittedVAE) -> Geometry:
@@ -14,6 +15,8 @@ def pullback_geometry_of(fitted: FittedVAE) -> Geometry:
     A model whose variance does not depend on z has J_sigma = 0.
     """
     model = restore(fitted)
+    if isinstance(model, RVAE):
+        return model.geometry()
 
     def mean(z: Tensor) -> Tensor:
         images: Tensor = model.decoder(z).sigmoid()

@@ -1,25 +1,36 @@
 """Fit a model: a plain VAE first where it has a flow, then by its own bound until the smoothed ELBO has settled."""
 
+import contextlib
 import math
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cohortsmith.config.generator import HVAEConfig, RHVAEConfig, TrainingConfig, VAEConfig
-from cohortsmith.core.metric import MetricField
-from cohortsmith.errors import StudyError
+from cohortsmith.errors import ConfigurationError, StudyError
 from cohortsmith.models.batches import Images, read_batch, split_batches
 from cohortsmith.models.building import Appearance, build_model
+from cohortsmith.models.checkpoint import to_checkpoint
+from cohortsmith.models.computing import choose_device, half_precision
+from cohortsmith.models.divergence import TrainingDiverged, Unsolved
+from cohortsmith.models.encoding import encode_all, metric_field, thin_to_medoids
 from cohortsmith.models.fitted import EpochRecord, FittedVAE
 from cohortsmith.models.hvae import HVAE
 from cohortsmith.models.kinds import WARMED_UP
-from cohortsmith.models.learner import Unsolved, begin, begin_main, learn_epoch
+from cohortsmith.models.learner import Learner, begin, begin_main, learn_epoch
+from cohortsmith.models.resuming import Checkpoints, mark_of, remove_checkpoints
 from cohortsmith.models.rhvae import RHVAE
-from cohortsmith.models.vae import VAE, Posterior
+from cohortsmith.models.tensor_file import write_tensors
+from cohortsmith.models.vae import VAE
+from cohortsmith.models.validation import validation_elbo
 from cohortsmith.models.vamp_vae import VampVAE
 
+LAST_GOOD = "last_good.safetensors"
 FLAT = 1e-6  # contrast of images that are all the same, which may be divided by
 
 
@@ -29,67 +40,141 @@ def fit_vae(
     training: TrainingConfig,
     seed: int,
     on_epoch: Callable[[int, float], None] | None = None,
+    *,
+    checkpoint: Path | None = None,
+    validation: Images | None = None,
 ) -> FittedVAE:
     """Fit a model to images (N, *shape) of one diagnosis; the same seed gives the same fit.
 
-    Keeps the weights of the best smoothed ELBO after the warm-up, and computes all N codes and factors with them.
+    Keeps the weights of the best ELBO after the warm-up, and computes all N codes and factors with them.
     Stops there too when the flow, after `training.max_rollbacks` rollbacks, has again grown past what can be solved.
-    on_epoch: told (epoch, elbo) after each epoch.
+    on_epoch: told (epoch, elbo) after each epoch, also of those that a checkpoint remembers.
+    checkpoint: a folder of this training alone, where it goes on if it was killed; emptied at the end.
+    validation: images (M, *shape) that are only looked at, where `training.stop_on` asks for them.
 
     Raises:
+        ConfigurationError: a GPU or validation images are asked for, and there are none.
         StudyError: fewer than two images, or voxels outside [0, 1].
-        TrainingError: diverged more than `training.max_rollbacks` times.
+        TrainingDiverged: diverged more than `training.max_rollbacks` times. Its `last_good` is the model of the best
+            epoch after the warm-up, or None; with a checkpoint folder it is also in LAST_GOOD there, for
+            `from_checkpoint`. The checkpoint stays.
     """
+    device = choose_device(training)
+    validation = _check_validation(validation, images, training)
     _check(images, training.batch_size)
     generator = torch.Generator().manual_seed(seed)
+    learner = begin(_build(images, config, training, generator, device), training.learning_rate, checkpoint)
+    course = Course(learner, images, validation, training, seed, generator)
+    checkpoints = None
+    if checkpoint is not None:
+        stacks = [images] if validation is None else [images, validation]
+        checkpoints = Checkpoints(checkpoint, mark_of(stacks, config, training, seed, device), training)
+    history = [] if checkpoints is None else checkpoints.resume(learner, generator)
+    try:
+        _follow(course, history, on_epoch or _tell_no_one, checkpoints)
+    except TrainingDiverged as error:
+        raise _with_last_good(error, course, history, checkpoint) from error
+    fitted = _finish(course, history)
+    if checkpoint is not None:
+        remove_checkpoints(checkpoint)
+    return fitted
+
+
+class Course(NamedTuple):
+    """All that the epochs of one training share."""
+
+    learner: Learner
+    images: Images
+    validation: Images | None
+    training: TrainingConfig
+    seed: int
+    generator: torch.Generator
+
+
+def _build(
+    images: Images, config: VAEConfig, training: TrainingConfig, generator: torch.Generator, device: torch.device
+) -> VAE:
     model = build_model(config, images.shape[1:], generator, appearance(images, training.batch_size))
     if isinstance(model, VampVAE):
         model.start_at(_draw_images(images, model.config.n_pseudo_inputs, generator))
-    learner = begin(model, training.learning_rate)
-    warm_up_epochs = training.warm_up_epochs if config.kind in WARMED_UP else 0
-    history: list[EpochRecord] = []
-    for epoch in range(training.epochs):
-        if epoch == warm_up_epochs:
-            begin_main(learner)
-        try:
-            history.append(learn_epoch(learner, images, training, epoch, generator))
-        except Unsolved as cause:
-            history[-1] = history[-1]._replace(rollback=f"stopped after this epoch: {cause}")
-            break
-        if on_epoch is not None:
-            on_epoch(epoch, history[-1].elbo)
-        if learner.phase == "main" and learner.stale >= training.patience:
-            break
-    model.load_state_dict(learner.kept)
-    field = metric_field(model, images, training.batch_size, seed) if isinstance(model, RHVAE) else None
-    return FittedVAE(
-        _as_trained(model, learner.kept_scale),
-        images.shape[1:],
-        learner.kept,
-        encode_all(model, images, training.batch_size),
-        field,
-        tuple(history),
-    )
+    return model.to(device)
 
 
-@torch.no_grad()
-def encode_all(model: VAE, images: Images, batch_size: int) -> Posterior:
-    """Give the posteriors of all images (N, *shape) under the model's present weights."""
-    parts = [model.posterior(read_batch(images, rows)) for rows in split_batches(len(images), batch_size)]
-    return Posterior(torch.cat([part.mean for part in parts]), torch.cat([part.log_variance for part in parts]))
+def _follow(
+    course: Course,
+    history: list[EpochRecord],
+    tell: Callable[[int, float], None],
+    checkpoints: Checkpoints | None,
+) -> None:
+    learner, training = course.learner, course.training
+    for record in history:
+        tell(record.epoch, record.elbo)
+    with half_precision(learner.model) if training.precision == "bfloat16" else contextlib.nullcontext():
+        while len(history) < training.epochs and not _is_settled(learner, training):
+            if len(history) == _warm_up_epochs(course):
+                begin_main(learner)
+            try:
+                history.append(_learn(course, len(history)))
+            except Unsolved as cause:
+                history[-1] = history[-1]._replace(rollback=f"stopped after this epoch: {cause}")
+                return
+            tell(history[-1].epoch, history[-1].elbo)
+            if checkpoints is not None:
+                checkpoints.offer(learner, course.generator, history)
 
 
-@torch.no_grad()
-def metric_field(model: RHVAE, images: Images, batch_size: int, seed: int = 0) -> MetricField:
-    """Give the metric of all images (N, *shape), or of `n_centroids` of them, under the model's present weights."""
-    parts = [model.field(read_batch(images, rows)) for rows in split_batches(len(images), batch_size)]
-    field = MetricField(
-        torch.cat([part.centroids for part in parts]),
-        torch.cat([part.factors for part in parts]),
-        float(parts[0].temperature),
-        float(parts[0].regularization),
-    )
-    return field
+def _learn(course: Course, epoch: int) -> EpochRecord:
+    validate = None if course.validation is None else partial(_validate, course)
+    return learn_epoch(course.learner, course.images, course.training, epoch, course.generator, validate)
+
+
+def _validate(course: Course) -> float:
+    learner, step_scale = course.learner, course.learner.scale * course.learner.flow
+    seen = (course.validation, course.images)
+    return validation_elbo(learner.model, *seen, course.training.batch_size, course.seed, learner.phase, step_scale)
+
+
+def _is_settled(learner: Learner, training: TrainingConfig) -> bool:
+    return learner.phase == "main" and learner.stale >= training.patience
+
+
+def _warm_up_epochs(course: Course) -> int:
+    return course.training.warm_up_epochs if course.learner.model.config.kind in WARMED_UP else 0
+
+
+def _finish(course: Course, history: list[EpochRecord]) -> FittedVAE:
+    learner, images, batch_size = course.learner, course.images, course.training.batch_size
+    learner.weights.restore(learner.model)
+    model = learner.model.cpu()
+    codes, field = encode_all(model, images, batch_size), None
+    if isinstance(model, RHVAE):
+        field = thin_to_medoids(metric_field(model, images, batch_size), model.config.n_centroids, course.seed)
+    state = {name: value.detach() for name, value in model.state_dict().items()}
+    return FittedVAE(_as_trained(model, learner.kept_scale), images.shape[1:], state, codes, field, tuple(history))
+
+
+def _with_last_good(
+    error: TrainingDiverged, course: Course, history: list[EpochRecord], folder: Path | None
+) -> TrainingDiverged:
+    last = error.last_good
+    if course.learner.phase == "main" and course.learner.best > -math.inf:
+        last = _finish(course, history)
+    told = TrainingDiverged(error.what, where=error.where, got=error.got, expected=error.expected, remedy=error.remedy)
+    if last is not None and folder is not None:
+        write_tensors(folder / LAST_GOOD, *to_checkpoint(last))
+        told = TrainingDiverged(
+            error.what,
+            where=error.where,
+            got=error.got,
+            expected=error.expected,
+            remedy=f"{error.remedy}; the best model until then is in {folder / LAST_GOOD}",
+        )
+    told.last_good, told.images = last, error.images
+    return told
+
+
+def _tell_no_one(epoch: int, elbo: float) -> None:
+    del epoch, elbo
 
 
 def _as_trained(model: VAE, scale: float) -> VAEConfig:
@@ -115,6 +200,22 @@ def appearance(images: Images, batch_size: int) -> Appearance:
     return Appearance(mean.float(), max(math.sqrt(sum(squares) / images.size), FLAT))
 
 
+def _check_validation(validation: Images | None, images: Images, training: TrainingConfig) -> Images | None:
+    """Give the validation images if they are to be used."""
+    if training.stop_on == "training":
+        return None
+    if validation is None or not len(validation) or validation.shape[1:] != images.shape[1:]:
+        raise ConfigurationError(
+            "there are no validation images to decide when training stops",
+            where="parameters.training.stop_on",
+            got=f"validation, with {'no' if validation is None else validation.shape} images",
+            expected=f"at least one image of shape {images.shape[1:]}",
+            remedy="set training.stop_on to training, or raise split.validation_fraction",
+        )
+    _check_voxels(validation, training.batch_size)
+    return validation
+
+
 def _check(images: Images, batch_size: int) -> None:
     if len(images) < 2 or images.ndim < 2:
         raise StudyError(
@@ -123,6 +224,10 @@ def _check(images: Images, batch_size: int) -> None:
             expected="at least two images (N, *shape)",
             remedy="add subjects of this diagnosis, or lower the split's test and validation fractions",
         )
+    _check_voxels(images, batch_size)
+
+
+def _check_voxels(images: Images, batch_size: int) -> None:
     batches = split_batches(len(images), batch_size)
     extremes = np.array([(images[rows].min(), images[rows].max()) for rows in batches])
     low, high = extremes.min(), extremes.max()  # both are NaN where any voxel is

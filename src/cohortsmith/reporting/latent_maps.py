@@ -76,8 +76,8 @@ def draw_distances(distances: LatentMap, source: ArrayLike, codes: Codes) -> byt
     with styled():
         figure, axes = _new_map("distance from one code", distances)
         image = _show(axes, distances, "cividis_r", lowest=0, highest=farthest)
-        values = np.ma.masked_invalid(distances.values)
-        axes.contour(distances.horizontal, distances.vertical, values, lines, colors=INK, linewidths=0.6, alpha=0.7)
+        field = (distances.horizontal, distances.vertical, distances.values)
+        axes.contour(*field, lines, colors=INK, linewidths=0.6, alpha=0.7)
         bar = figure.colorbar(image, ax=axes, extend="max", label="Riemannian distance; darkest: beyond all codes")
         bar.ax.hlines(lines, 0, 1, transform=bar.ax.get_yaxis_transform(), color=INK, linewidth=0.6)
         _draw_codes(axes, codes, colours=("white",))
@@ -141,12 +141,17 @@ def _new_map(title: str, shown: LatentMap) -> tuple[Any, Axes]:
 def _show(
     axes: Axes, shown: LatentMap, colours: str, lowest: float | None = None, highest: float | None = None
 ) -> AxesImage:
-    extent = (shown.horizontal[0], shown.horizontal[-1], shown.vertical[0], shown.vertical[-1])
+    extent = (*_borders(shown.horizontal), *_borders(shown.vertical))
     values = np.ma.masked_invalid(shown.values)
-    # The rectangle's ends are points of the grid, not borders of pixels: half a pixel, less than is seen.
     return axes.imshow(
         values, cmap=colours, vmin=lowest, vmax=highest, extent=extent, origin="lower", interpolation="bilinear"
     )
+
+
+def _borders(axis: NDArray[Any]) -> tuple[float, float]:
+    """Give where the first pixel begins and the last one ends: the axis holds their middles."""
+    half = 0.5 * float(axis[1] - axis[0])
+    return float(axis[0]) - half, float(axis[-1]) + half
 
 
 def _largest_at(shown: LatentMap, coordinates: NDArray[Any]) -> float:
