@@ -1,11 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import torch
+from authors_model import authors_model
 from tiny_rhvae import BRIEF, SHAPE, TINY, draw_images
 
 from cohortsmith.config.generator import HVAEConfig, VAEConfig, VampVAEConfig
-from cohortsmith.core.metric import expand
+from cohortsmith.core.metric import MetricField, expand
 from cohortsmith.errors import ConfigurationError
 from cohortsmith.models.building import Appearance, build_model
 from cohortsmith.models.fitted import FittedVAE, restore
@@ -87,3 +89,29 @@ def test_a_model_without_a_normalised_prior_is_refused():
     fitted = FittedVAE(config, SHAPE, model.state_dict(), Posterior(*torch.zeros(2, 3, 2)), None, ())
     with pytest.raises(ConfigurationError, match="not normalised"):
         log_marginal(fitted, draw_images(), 10, seeded(0))
+
+
+@pytest.mark.real_data
+@pytest.mark.statistical
+def test_log_p_of_the_authors_published_model_is_theirs(shared):
+    oracle = np.load(shared / "oracles" / "rhvae_mnist_d2.npz")
+    images = oracle["train_data"][:20]
+    found = log_marginal(published(oracle), images, 2_000, seeded(1))
+    # theirs is of 500 draws, ours of 2000: the standard error of the difference is that of ours times sqrt(1 + 4)
+    error = found.standard_error.clamp(min=1e-3).double() * math.sqrt(5)
+    for name in ("logpx_is_vae", "logpx_is_flow_with_jacobian"):
+        z_scores = (found.value.double() - torch.from_numpy(oracle[name])) / error
+        assert z_scores.abs().max() < 4
+        assert z_scores.mean().abs() < 3 / math.sqrt(20)
+    wrong = torch.from_numpy(oracle["logpx_is_flow_pythae_convention"])
+    assert ((wrong - found.value.double()) / error).mean() > 3
+
+
+def published(oracle):
+    """The authors' model, with the metric that it was published with."""
+    model = authors_model(oracle)
+    products = torch.from_numpy(oracle["M"]).double()
+    centroids = torch.from_numpy(oracle["centroids"])
+    field = MetricField(centroids, torch.linalg.cholesky(products).float(), 0.8, 1e-3)
+    config = model.config.model_copy(update={"step_size": 1e-2, "temperature": 0.8, "regularization": 1e-3})
+    return FittedVAE(config, (28, 28), model.state_dict(), Posterior(centroids, torch.zeros_like(centroids)), field, ())

@@ -3,13 +3,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from authors_model import authors_model
 from tiny_rhvae import SHAPE, TINY, build_tiny, draw_batch, draw_images
 from torch.distributions import Bernoulli, Normal
 
-from cohortsmith.config.generator import NetworkConfig, RHVAEConfig
 from cohortsmith.models.building import Appearance, build_model
 from cohortsmith.models.fitted import FittedVAE, decode, encode, reconstruct
-from cohortsmith.models.rhvae import RHVAE
 
 
 @pytest.fixture
@@ -95,28 +94,3 @@ def test_the_networks_compute_what_the_authors_published_model_computes(shared):
     np.testing.assert_allclose(log_variance, oracle["logvar20"], atol=1e-5)
     np.testing.assert_allclose(factors, oracle["metric_L20"], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(decoded, oracle["dec20"], atol=1e-5)
-
-
-def authors_model(oracle):
-    config = RHVAEConfig(
-        latent_dim=2, likelihood="bernoulli", network=NetworkConfig(hidden=(400,), metric_hidden=(400,))
-    )
-    names = {
-        "encoder.trunk.0": "fc1",
-        "encoder.mean": "fc21",
-        "encoder.log_variance": "fc22",
-        "decoder.trunk.0": "fc3",
-        "decoder.logits": "fc4",
-        "metric.trunk.0": "metric_fc1",
-        "metric.log_diagonal": "metric_fc21",
-        "metric.strictly_lower": "metric_fc22",
-    }
-    state = {
-        f"{ours}.{kind}": torch.from_numpy(oracle[f"w_{theirs}_{kind}"])
-        for ours, theirs in names.items()
-        for kind in ("weight", "bias")
-    }
-    model = RHVAE(config, (28, 28))
-    standardised = {"standardise.centre": torch.zeros(784), "standardise.contrast": torch.ones(())}
-    model.load_state_dict(state | standardised | {"log_variance": torch.zeros(())})
-    return model
