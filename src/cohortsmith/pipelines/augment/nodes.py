@@ -21,6 +21,8 @@ from cohortsmith.models.sampling import count_blocks, draw_latents
 from cohortsmith.records import TrackedRun
 from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 
+from .latent_figures import draw_latent_space
+
 DECODED_AT_ONCE = 16  # images in memory
 
 
@@ -121,6 +123,7 @@ def track_generator(
                 f"reconstructions_{generator.label}.png": reconstruction_montage(
                     originals, np.asarray(reconstruct(fitted, originals))
                 ),
+                **draw_latent_space(fitted, generator.label),
             },
         )
     ]
