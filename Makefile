@@ -1,6 +1,7 @@
 # make demo     install into .venv and run the whole chain on the embedded phantom study
 # make test     install and run every test        make lint   style, types, import contracts
 # make oasis    the chain on the OASIS-1 slices   make ui     open the MLflow UI
+# make toy      the thesis's tables on small image sets
 SHELL := /bin/bash
 .DEFAULT_GOAL := demo
 VENV := .venv
@@ -19,7 +20,7 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,notebook]'
 	touch $@
 
-.PHONY: install demo test lint oasis ui
+.PHONY: install demo test lint oasis toy ui
 install: $(READY)
 
 demo: $(READY)
@@ -27,6 +28,9 @@ demo: $(READY)
 
 oasis: $(READY)
 	$(RUN)/kedro run --env oasis
+
+toy: $(READY)
+	$(RUN)/python -m benchmarks.toy
 
 test: $(READY)
 	$(RUN)/python -m pytest

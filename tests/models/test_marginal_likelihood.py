@@ -12,7 +12,7 @@ from cohortsmith.errors import ConfigurationError
 from cohortsmith.models.building import Appearance, build_model
 from cohortsmith.models.fitted import FittedVAE, restore
 from cohortsmith.models.marginal_likelihood import log_marginal
-from cohortsmith.models.objective import Noise, log_weights
+from cohortsmith.models.objective import Noise, draw_noise, log_weights
 from cohortsmith.models.training import fit_vae
 from cohortsmith.models.vae import Posterior
 
@@ -59,6 +59,18 @@ def test_importance_sampling_finds_the_integral_whatever_the_flow(fitted):
     expected = by_quadrature(fitted, images)
     assert ((found.value - expected).abs() < 4 * found.standard_error + 1e-3).all()
     assert (found.standard_error < 0.2).all()
+
+
+@pytest.mark.statistical
+def test_the_bound_lies_below_the_integral(fitted):
+    images, model, generator = draw_images()[:4], restore(fitted), seeded(2)
+    batch = torch.from_numpy(images).flatten(1)
+    kernels = None if fitted.field is None else expand(fitted.field)
+    with torch.no_grad():
+        bounds = torch.stack([log_weights(model, batch, draw_noise((4, 2), generator), kernels) for _ in range(300)])
+    standard_error = bounds.std(0) / math.sqrt(300)
+    assert (bounds.mean(0) < by_quadrature(fitted, images) + 3 * standard_error).all()
+    assert bounds.mean() < by_quadrature(fitted, images).mean()
 
 
 def test_the_chunks_do_not_change_the_estimate_beyond_its_error(fitted):
