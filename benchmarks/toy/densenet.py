@@ -14,7 +14,7 @@ from benchmarks.toy.images import Labelled
 
 
 class ClassifierSettings(NamedTuple):
-    steps: int = 240
+    steps: int = 400
     batch: int = 100
     learning_rate: float = 1e-2
     weight_decay: float = 1e-4

@@ -30,14 +30,20 @@ MODELS: dict[str, VAEConfig] = {
     ),
 }
 TRAINING = TrainingConfig(
-    learning_rate=1e-3, batch_size=60, epochs=600, warm_up_epochs=20, learning_rate_ramp=10, patience=100
+    learning_rate=1e-3,
+    batch_size=60,
+    epochs=600,
+    warm_up_epochs=20,
+    learning_rate_ramp=10,
+    patience=100,
+    stop_on="validation",
 )
 
 
 def evaluate(model: str, seed: int) -> dict[str, float]:
     torch.set_num_threads(1)
     small = draw_small_set(load("mnist_t10k_first5000"), range(3), 50, 0.8, seed)
-    fitted = fit_vae(small.train.images, MODELS[model], TRAINING, seed)
+    fitted = fit_vae(small.train.images, MODELS[model], TRAINING, seed, validation=small.validation.images)
     found = log_marginal(fitted, small.validation.images, N_DRAWS, torch.Generator().manual_seed(seed))
     error = found.standard_error.square().sum().sqrt() / len(found.value)
     return {

@@ -73,3 +73,10 @@ def test_gradients_are_found_where_none_are_being_recorded():
         found = geometry.log_volume_and_gradient(z)
     assert torch.equal(found[1], expected[1])
     assert not found[0].requires_grad
+
+
+def test_a_point_where_the_decoder_is_flat_has_no_inverse_and_leaves_the_others_alone():
+    geometry = pullback_geometry(2, lambda z: z.relu(), lambda z: torch.zeros_like(z[:, :1]))
+    inverse = geometry.inverse(torch.tensor([[1.0, 2.0], [-1.0, 2.0]]))
+    assert torch.equal(inverse[0], torch.eye(2))
+    assert inverse[1].isnan().all()

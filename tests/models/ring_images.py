@@ -19,12 +19,12 @@ RING = RVAEConfig(
     n_centres=20,
     curve_points=3,
     curve_steps=2,
-    brownian_steps=6,
+    brownian_steps=10,
     network=NetworkConfig(hidden=(24, 24), activation="elu"),
 )
 
 
-def draw_ring(n=40, seed=0):
+def draw_ring(n=60, seed=0):
     angles = np.random.default_rng(seed).uniform(0, 2 * math.pi, n)
     rows, columns = np.meshgrid(np.linspace(-1, 1, SHAPE[0]), np.linspace(-1, 1, SHAPE[1]), indexing="ij")
     centre = 0.6 * np.stack([np.cos(angles), np.sin(angles)])[:, :, None, None]
@@ -45,10 +45,10 @@ def learn(model, images, phase, n_steps, generator, rate=5e-3):
     return bounds
 
 
-def train_ring(config=RING, warm_up=400, main=40, seed=0):
+def train_ring(config=RING, warm_up=150, main=15, seed=0):
     """Give the trained model, its images, and the bounds of both phases."""
     images, generator = draw_ring(), torch.Generator().manual_seed(seed)
     model = build_model(config, SHAPE, generator, appearance(images, 100))
     first = learn(model, images, "warm-up", warm_up, generator)
     enter_main(model, images, 16, generator)
-    return model, images, first, learn(model, images, "main", main, generator, 2e-2)
+    return model, images, first, learn(model, images, "main", main, generator, 5e-3)

@@ -47,11 +47,19 @@ def pullback_geometry(
     return Geometry(
         dimension=dimension,
         metric=lambda z: in_parts(metric, z),
-        inverse=lambda z: torch.cholesky_inverse(log_root_determinant(in_parts(metric, z))[1]),
+        inverse=lambda z: _inverse(in_parts(metric, z)),
         log_volume=lambda z: in_parts(log_volume, z),
         log_volume_and_gradient=log_volume_and_gradient,
         kinetic_gradient=kinetic_gradient,
     )
+
+
+def _inverse(metric: Tensor) -> Tensor:
+    # A decoder that does not react to a latent axis has no inverse there: NaN for that point, not an error for all.
+    volume, cholesky = log_root_determinant(metric)
+    failed = volume.isnan()[:, None, None]
+    identity = torch.eye(metric.shape[-1], dtype=metric.dtype, device=metric.device)
+    return torch.cholesky_inverse(torch.where(failed, identity, cholesky)).masked_fill(failed, torch.nan)
 
 
 def jacobian(function: Decoder, z: Tensor) -> Tensor:

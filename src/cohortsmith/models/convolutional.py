@@ -36,7 +36,8 @@ class Trunk(nn.Module):
         # the scale that standardised images have.
         voxels = images * (images.shape[1] / REFERENCE_VOXELS) ** 0.5
         features: Tensor = self.units(voxels.reshape(-1, 1, *self.image_shape)).flatten(1)
-        return features * (REFERENCE_VOXELS / self.n_features) ** 0.5
+        scale: float = (REFERENCE_VOXELS / self.n_features) ** 0.5
+        return features * scale
 
 
 class Encoder(nn.Module):

@@ -7,13 +7,17 @@ from cohortsmith.config.generator import SamplerConfig
 from cohortsmith.errors import ConfigurationError
 from cohortsmith.models.chain_sampling import ChainDraws
 from cohortsmith.models.fitted import FittedVAE, restore
+from cohortsmith.models.r_vae import RVAE, draw_brownian_prior
 from cohortsmith.models.vae import Posterior
 from cohortsmith.models.vamp_vae import VampVAE
 
 
 def draw_from_prior(fitted: FittedVAE, config: SamplerConfig, n: int, generator: torch.Generator) -> ChainDraws:
-    """Draw n points from N(0, I)."""
+    """Draw n points from the model's own prior: N(0, I), or an R-VAE's Brownian motion."""
     del config
+    model = restore(fitted)
+    if isinstance(model, RVAE):
+        return ChainDraws(draw_brownian_prior(model, n, generator), {})
     return ChainDraws(torch.randn(n, fitted.config.latent_dim, generator=generator), {})
 
 

@@ -20,7 +20,6 @@ _TERMS = {
     "reconstruction": "log p(x | z)",
     "kl": "KL to the prior",
     "residual": "fixed-point residual",
-    "elbo": "velocity ratio of the flow",  # what is left of the ELBO where its other terms are finite
 }
 
 
@@ -63,7 +62,7 @@ class Step(NamedTuple):
 @torch.no_grad()
 def explain_bound(model: VAE, step: Step, bound: Bound) -> Diverged:
     """Name the first quantity on the way to a bound that is not finite, and the images for which it is not."""
-    for name, values in [*_on_the_way(model, step), *_terms(bound)]:
+    for name, values in [*_on_the_way(model, step), *_terms(bound, step.phase)]:
         wrong = ~values.isfinite()
         if wrong.any():
             images = tuple(int(row) for row in step.rows[wrong.cpu().numpy()])
@@ -98,8 +97,10 @@ def _on_the_way(model: VAE, step: Step) -> list[tuple[str, Tensor]]:
     return found
 
 
-def _terms(bound: Bound) -> list[tuple[str, Tensor]]:
-    return [(label, getattr(bound, name)) for name, label in _TERMS.items()]
+def _terms(bound: Bound, phase: Phase) -> list[tuple[str, Tensor]]:
+    # The ELBO comes last: where all else is finite, only the velocities' densities are left.
+    last = "velocity ratio of the flow" if phase == "main" and bound.shift.any() else "ELBO"
+    return [*((label, getattr(bound, name)) for name, label in _TERMS.items()), (last, bound.elbo)]
 
 
 def _through(model: VAE, step: Step) -> tuple[int, ...]:

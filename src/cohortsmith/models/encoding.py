@@ -31,8 +31,8 @@ def metric_field(model: RHVAE, images: Images, batch_size: int) -> MetricField:
     )
 
 
-def thin_to_medoids(field: MetricField, n_centroids: int | None, seed: int) -> MetricField:
+def thin_to_medoids(field: MetricField, n_centroids: int | None) -> MetricField:
     """Keep the factors of only n_centroids images, the k-medoids of the centroids (thesis 3.4.2); of all for None."""
     if n_centroids is None or n_centroids >= len(field.centroids):
         return field
-    return thin(field, medoids_of_rows(field.centroids, n_centroids, torch.Generator().manual_seed(seed)))
+    return thin(field, medoids_of_rows(field.centroids, n_centroids))

@@ -9,14 +9,17 @@ from torch import Tensor, nn
 from cohortsmith.config.generator import RVAEConfig
 from cohortsmith.core.brownian import brownian_motion
 from cohortsmith.core.geometry import Geometry
-from cohortsmith.core.pullback_metric import POINTS_AT_ONCE, pullback_geometry
+from cohortsmith.core.pullback_metric import pullback_geometry
 from cohortsmith.core.radial_precision import RadialPrecision, radial_deviation, radial_precision
+from cohortsmith.core.support import largest_gap
 from cohortsmith.models.batches import Images, read_batch, split_batches
 from cohortsmith.models.shared_weight import SharedWeight
 from cohortsmith.models.vae import VAE, Posterior
 
-SPREAD = 2.0  # of a centre's bump, in mean distances to the next centre: smooth among the codes, gone in the voids
+WIDTHS_PER_GAP = 3.0  # the precision is then 0.65 of a centre's amid the gap, and 0.01 as far away as it is wide
 SUREST = 0.1  # share of the mean squared error below which no voxel's is believed at the start
+PRIOR_STEPS = 200  # the prior's motion goes as far as the data do: a longer step leaps over the void's walls
+NUMBERS_AT_ONCE = 25_000_000  # in the Jacobians of points decoded together: 100 MB in float32
 
 
 class RVAE(VAE):
@@ -60,8 +63,9 @@ class RVAE(VAE):
 
     def geometry(self) -> Geometry:
         """Give the metric that decoded mean and deviation pull back (Kalatzis et al. 2020, eq. 2.5)."""
-        network = self.precision()
-        return pullback_geometry(self.config.latent_dim, self.mean_image, partial(radial_deviation, network))
+        network, dimension = self.precision(), self.config.latent_dim
+        at_once = max(1, NUMBERS_AT_ONCE // (dimension * len(self.standardise.centre)))
+        return pullback_geometry(dimension, self.mean_image, partial(radial_deviation, network), at_once)
 
     def start_and_duration(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Encode images (B, D) into where the posterior's motion begins (B, d) and how long it lasts, t_q (B,).
@@ -86,12 +90,12 @@ class RVAE(VAE):
         return 0.5 * (precision.log() - squared - math.log(2 * math.pi)).sum(1)
 
 
-def draw_brownian_prior(model: RVAE, n: int, generator: torch.Generator) -> Tensor:
+def draw_brownian_prior(model: RVAE, n: int, generator: torch.Generator, n_steps: int = PRIOR_STEPS) -> Tensor:
     """Draw n latent points (n, d) from the learned prior: Brownian motion from mu_p for t_p (eq. 3.15)."""
-    start = model.prior_centre.expand(n, -1)
+    start = model.prior_centre.repeat(n, 1)
     with torch.no_grad():
         deviation = float(model.log_prior_duration.exp().sqrt())
-        return brownian_motion(model.geometry(), start, deviation, model.config.brownian_steps, generator).position
+        return brownian_motion(model.geometry(), start, deviation, n_steps, generator).position
 
 
 @torch.no_grad()
@@ -106,8 +110,9 @@ def begin_brownian(model: RVAE, images: Images, batch_size: int, generator: torc
     _place_centres(model, codes, generator)
     believed = residual.clamp(min=SUREST * residual.mean())
     _start_precision(model, codes, believed)
-    model.encoder.log_variance.weight.zero_()
-    model.encoder.log_variance.bias.fill_(believed.mean().log())
+    last_layer = model.encoder.get_submodule("log_variance")
+    last_layer.get_parameter("weight").zero_()
+    last_layer.get_parameter("bias").fill_(believed.mean().log())
     _start_prior(model, codes)
 
 
@@ -144,10 +149,10 @@ def _cluster(codes: Tensor, k: int, generator: torch.Generator) -> Tensor:
 
 
 def _bandwidth(centres: Tensor) -> float:
-    """Give gamma = 1 / (2 h^2), h being SPREAD mean distances from a centre to the next."""
-    next_centre = torch.cdist(centres, centres).fill_diagonal_(torch.inf).amin(1).mean()
-    tiny = torch.finfo(centres.dtype).eps
-    return float(0.5 / (SPREAD * next_centre).clamp(min=tiny).square())
+    """Give gamma = 1 / (2 h^2), the largest gap among the centres being WIDTHS_PER_GAP h."""
+    width = largest_gap(centres) / WIDTHS_PER_GAP
+    smallest: float = torch.finfo(centres.dtype).tiny ** 0.5
+    return 0.5 / max(width, smallest) ** 2
 
 
 def _start_precision(model: RVAE, codes: Tensor, believed: Tensor) -> None:
@@ -162,6 +167,6 @@ def _start_prior(model: RVAE, codes: Tensor) -> None:
     central = torch.cdist(codes, codes).sum(1).argmin()
     model.prior_centre.copy_(codes[central])
     middle = model.mean_image(codes[central].unsqueeze(0))
-    away = [(model.mean_image(part) - middle).square().sum(1) for part in torch.split(codes, POINTS_AT_ONCE)]
-    spread = torch.cat(away).mean() / codes.shape[1]
+    away = [(model.mean_image(code.unsqueeze(0)) - middle).square().sum() for code in codes]
+    spread = torch.stack(away).mean() / codes.shape[1]
     model.log_prior_duration.copy_(spread.clamp(min=torch.finfo(codes.dtype).eps).log())

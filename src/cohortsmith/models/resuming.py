@@ -27,7 +27,7 @@ FORMAT = 1
 FILE = "training.safetensors"
 _SCALARS = ("phase", "scale", "rate", "flow", "steps", "rollbacks", "smoothed", "best", "stale", "kept_scale")
 _MODEL, _ADAM, _GENERATOR = "model.", "adam.", "generator"
-_HARMLESS = {"checkpoint_every", "checkpoint_seconds", "device"}
+HARMLESS = {"checkpoint_every", "checkpoint_seconds", "device"}  # of TrainingConfig: no part of the result
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +70,12 @@ class Checkpoints:
 
 def mark_of(images: list[Images], config: VAEConfig, training: TrainingConfig, seed: int, device: torch.device) -> str:
     """Hash all that decides a training's result: equal marks mean that one may go on where another stopped."""
-    settings = [config.model_dump(mode="json"), training.model_dump(mode="json", exclude=_HARMLESS), seed]
+    settings = [config.model_dump(mode="json"), training.model_dump(mode="json", exclude=HARMLESS), seed]
     digest = hashlib.sha256(json.dumps([__version__, torch.__version__, device.type, *settings]).encode())
     for stack in images:
         digest.update(str(stack.shape).encode())
         for rows in split_batches(len(stack), training.batch_size):
-            digest.update(np.ascontiguousarray(stack[rows], dtype=np.float32))
+            digest.update(np.ascontiguousarray(stack[rows], dtype=np.float32).data)
     return digest.hexdigest()
 
 

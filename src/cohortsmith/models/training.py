@@ -16,13 +16,14 @@ from cohortsmith.errors import ConfigurationError, StudyError
 from cohortsmith.models.batches import Images, read_batch, split_batches
 from cohortsmith.models.building import Appearance, build_model
 from cohortsmith.models.checkpoint import to_checkpoint
-from cohortsmith.models.computing import choose_device, half_precision
+from cohortsmith.models.computing import choose_device, device_of, half_precision
 from cohortsmith.models.divergence import TrainingDiverged, Unsolved
 from cohortsmith.models.encoding import encode_all, metric_field, thin_to_medoids
 from cohortsmith.models.fitted import EpochRecord, FittedVAE
 from cohortsmith.models.hvae import HVAE
-from cohortsmith.models.kinds import WARMED_UP
+from cohortsmith.models.kinds import WARMED_UP, enter_main
 from cohortsmith.models.learner import Learner, begin, begin_main, learn_epoch
+from cohortsmith.models.r_vae import RVAE
 from cohortsmith.models.resuming import Checkpoints, mark_of, remove_checkpoints
 from cohortsmith.models.rhvae import RHVAE
 from cohortsmith.models.tensor_file import write_tensors
@@ -59,17 +60,10 @@ def fit_vae(
             epoch after the warm-up, or None; with a checkpoint folder it is also in LAST_GOOD there, for
             `from_checkpoint`. The checkpoint stays.
     """
-    device = choose_device(training)
-    validation = _check_validation(validation, images, training)
-    _check(images, training.batch_size)
-    generator = torch.Generator().manual_seed(seed)
-    learner = begin(_build(images, config, training, generator, device), training.learning_rate, checkpoint)
-    course = Course(learner, images, validation, training, seed, generator)
-    checkpoints = None
-    if checkpoint is not None:
-        stacks = [images] if validation is None else [images, validation]
-        checkpoints = Checkpoints(checkpoint, mark_of(stacks, config, training, seed, device), training)
-    history = [] if checkpoints is None else checkpoints.resume(learner, generator)
+    validation = _check_all(images, validation, training)
+    course = _begin(images, validation, config, training, seed, checkpoint)
+    checkpoints = None if checkpoint is None else Checkpoints(checkpoint, _mark(course), training)
+    history = [] if checkpoints is None else checkpoints.resume(course.learner, course.generator)
     try:
         _follow(course, history, on_epoch or _tell_no_one, checkpoints)
     except TrainingDiverged as error:
@@ -91,13 +85,26 @@ class Course(NamedTuple):
     generator: torch.Generator
 
 
-def _build(
-    images: Images, config: VAEConfig, training: TrainingConfig, generator: torch.Generator, device: torch.device
-) -> VAE:
+def _begin(
+    images: Images,
+    validation: Images | None,
+    config: VAEConfig,
+    training: TrainingConfig,
+    seed: int,
+    folder: Path | None,
+) -> Course:
+    device, generator = choose_device(training), torch.Generator().manual_seed(seed)
     model = build_model(config, images.shape[1:], generator, appearance(images, training.batch_size))
     if isinstance(model, VampVAE):
         model.start_at(_draw_images(images, model.config.n_pseudo_inputs, generator))
-    return model.to(device)
+    learner = begin(model.to(device), training.learning_rate, folder)
+    return Course(learner, images, validation, training, seed, generator)
+
+
+def _mark(course: Course) -> str:
+    stacks = [course.images] if course.validation is None else [course.images, course.validation]
+    model = course.learner.model
+    return mark_of(stacks, model.config, course.training, course.seed, device_of(model))
 
 
 def _follow(
@@ -112,7 +119,7 @@ def _follow(
     with half_precision(learner.model) if training.precision == "bfloat16" else contextlib.nullcontext():
         while len(history) < training.epochs and not _is_settled(learner, training):
             if len(history) == _warm_up_epochs(course):
-                begin_main(learner)
+                _enter_main(course)
             try:
                 history.append(_learn(course, len(history)))
             except Unsolved as cause:
@@ -123,15 +130,24 @@ def _follow(
                 checkpoints.offer(learner, course.generator, history)
 
 
+def _enter_main(course: Course) -> None:
+    learner = course.learner
+    enter_main(learner.model, course.images, course.training.batch_size, course.generator)
+    if isinstance(learner.model, RVAE):  # the weights that it had as an autoencoder are none to go back to
+        learner.weights.enter(learner.model)
+        learner.weights.keep()
+    begin_main(learner)
+
+
 def _learn(course: Course, epoch: int) -> EpochRecord:
-    validate = None if course.validation is None else partial(_validate, course)
+    validate = None if course.validation is None else partial(_validate, course, course.validation)
     return learn_epoch(course.learner, course.images, course.training, epoch, course.generator, validate)
 
 
-def _validate(course: Course) -> float:
-    learner, step_scale = course.learner, course.learner.scale * course.learner.flow
-    seen = (course.validation, course.images)
-    return validation_elbo(learner.model, *seen, course.training.batch_size, course.seed, learner.phase, step_scale)
+def _validate(course: Course, validation: Images) -> float:
+    learner, batch_size = course.learner, course.training.batch_size
+    as_learned = (learner.phase, learner.scale * learner.flow)
+    return validation_elbo(learner.model, validation, course.images, batch_size, course.seed, *as_learned)
 
 
 def _is_settled(learner: Learner, training: TrainingConfig) -> bool:
@@ -148,7 +164,7 @@ def _finish(course: Course, history: list[EpochRecord]) -> FittedVAE:
     model = learner.model.cpu()
     codes, field = encode_all(model, images, batch_size), None
     if isinstance(model, RHVAE):
-        field = thin_to_medoids(metric_field(model, images, batch_size), model.config.n_centroids, course.seed)
+        field = thin_to_medoids(metric_field(model, images, batch_size), model.config.n_centroids)
     state = {name: value.detach() for name, value in model.state_dict().items()}
     return FittedVAE(_as_trained(model, learner.kept_scale), images.shape[1:], state, codes, field, tuple(history))
 
@@ -156,21 +172,12 @@ def _finish(course: Course, history: list[EpochRecord]) -> FittedVAE:
 def _with_last_good(
     error: TrainingDiverged, course: Course, history: list[EpochRecord], folder: Path | None
 ) -> TrainingDiverged:
-    last = error.last_good
     if course.learner.phase == "main" and course.learner.best > -math.inf:
-        last = _finish(course, history)
-    told = TrainingDiverged(error.what, where=error.where, got=error.got, expected=error.expected, remedy=error.remedy)
-    if last is not None and folder is not None:
-        write_tensors(folder / LAST_GOOD, *to_checkpoint(last))
-        told = TrainingDiverged(
-            error.what,
-            where=error.where,
-            got=error.got,
-            expected=error.expected,
-            remedy=f"{error.remedy}; the best model until then is in {folder / LAST_GOOD}",
-        )
-    told.last_good, told.images = last, error.images
-    return told
+        error.last_good = _finish(course, history)
+        if folder is not None:
+            write_tensors(folder / LAST_GOOD, *to_checkpoint(error.last_good))
+            error.remedy += f"; the best model until then is in {folder / LAST_GOOD}"
+    return error
 
 
 def _tell_no_one(epoch: int, elbo: float) -> None:
@@ -200,10 +207,14 @@ def appearance(images: Images, batch_size: int) -> Appearance:
     return Appearance(mean.float(), max(math.sqrt(sum(squares) / images.size), FLAT))
 
 
-def _check_validation(validation: Images | None, images: Images, training: TrainingConfig) -> Images | None:
-    """Give the validation images if they are to be used."""
-    if training.stop_on == "training":
-        return None
+def _check_all(images: Images, validation: Images | None, training: TrainingConfig) -> Images | None:
+    """Refuse what cannot be learned from; give the validation images if they are to be used."""
+    choose_device(training)
+    _check(images, training.batch_size)
+    return _check_validation(validation, images, training) if training.stop_on == "validation" else None
+
+
+def _check_validation(validation: Images | None, images: Images, training: TrainingConfig) -> Images:
     if validation is None or not len(validation) or validation.shape[1:] != images.shape[1:]:
         raise ConfigurationError(
             "there are no validation images to decide when training stops",

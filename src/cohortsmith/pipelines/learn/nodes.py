@@ -1,6 +1,8 @@
 """Split the subjects, stack their images, fit one generator per diagnosis."""
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,9 @@ from cohortsmith.evaluation.splits import split_subjects
 from cohortsmith.execution import progress
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.divergence import NAMED, TrainingDiverged
 from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.models.resuming import HARMLESS
 from cohortsmith.models.training import fit_vae
 
 
@@ -54,20 +58,43 @@ def fit_generator(
     training: TrainingConfig,
     seed: int,
     known: TrainedGenerator | None,
+    checkpoint: Path | None = None,
     *,
     label: str,
 ) -> TrainedGenerator:
-    """Fit the generative model of one diagnosis on its training subjects, unless the same one is there already."""
-    rows = splits[(splits["split"] == "train") & (splits["diagnosis"] == label)]
-    config = read_generator(generator)
-    mark = fingerprint("fit", label, rows["fingerprint"].tolist(), config, training, seed)
+    """Fit the generative model of one diagnosis on its training subjects, unless the same one is there already.
+
+    checkpoint: a folder from which a run that was killed goes on. The history numbers images as `subjects` has them.
+    """
+    config, own = read_generator(generator), splits["diagnosis"] == label
+    rows = splits[own & (splits["split"] == "train")]
+    watched = splits[own & (splits["split"] == "validation") & (training.stop_on == "validation")]
+    prints = [rows["fingerprint"].tolist(), *([watched["fingerprint"].tolist()] if len(watched) else [])]
+    mark = fingerprint("fit", label, *prints, config, training.model_dump(mode="json", exclude=HARMLESS), seed)
     if known is not None and known.fingerprint == mark:
         return known
-    with progress(f"{label}: train {config.kind}", training.epochs) as advance:
+    with progress(f"{label}: train {config.kind}", training.epochs) as advance, _naming_subjects(label, rows):
         fitted = fit_vae(
-            np.asarray(images[rows.index.to_numpy()]), config, training, seed, on_epoch=lambda *_: advance()
+            np.asarray(images[rows.index.to_numpy()]),
+            config,
+            training,
+            seed,
+            on_epoch=lambda *_: advance(),
+            checkpoint=checkpoint,
+            validation=np.asarray(images[watched.index.to_numpy()]) if len(watched) else None,
         )
     return TrainedGenerator(fitted, label, tuple(rows["participant_id"]), mark, seed)
+
+
+@contextlib.contextmanager
+def _naming_subjects(label: str, rows: pd.DataFrame) -> Iterator[None]:
+    try:
+        yield
+    except TrainingDiverged as error:
+        error.where = f"generator of {label}, {error.where}"
+        if error.images:
+            error.got += f" (subjects {', '.join(rows['participant_id'].iloc[list(error.images[:NAMED])])})"
+        raise
 
 
 def _usable(participants: pd.DataFrame, prepared: dict[str, Stored], study: StudyConfig) -> pd.DataFrame:

@@ -29,6 +29,7 @@ def _fit(label: str) -> Node:
             "training": "params:training",
             "seed": "params:seed",
             "known": f"{label}.generator_done",
+            "checkpoint": f"{label}.epochs_done",
         },
         f"{label}.generator",
         name=f"{label}.fit_generator",
