@@ -16,23 +16,29 @@ GAN_TRAIN_TARGET, GAN_TEST_DISTANCE, AUGMENTED_TARGET = 90.0, 4.0, 93.0
 
 
 def show_likelihood(results: Results, folder: Path) -> str:
-    by_model = {
-        model: np.array([row["log_p"] for key, row in results.items() if key.split()[0] == model])
-        for model in likelihood.MODELS
-    }
+    def scores(name: str) -> dict[str, np.ndarray]:
+        return {
+            model: np.array([row[name] for key, row in results.items() if key.split()[0] == model])
+            for model in likelihood.MODELS
+        }
+
+    by_model, unseen = scores("log_p"), scores("log_p_unseen")
     lines = [
-        "log p(x) of held-out images, nats (mean +- s.d. over 5 draws of the set)",
-        f"{'':10}{'paper':>10}{'ours':>18}",
+        "log p(x), nats (mean +- s.d. over 5 draws of the set)",
+        f"{'':10}{'paper':>10}{'its 30 images':>22}{'600 unseen images':>22}",
     ]
     lines += [
-        f"{model:10}{likelihood.PAPER[model]:10.1f}{values.mean():10.1f} +- {values.std(ddof=1):4.1f}"
-        for model, values in by_model.items()
+        f"{model:10}{likelihood.PAPER[model]:10.1f}{_spread(by_model[model]):>22}{_spread(unseen[model]):>22}"
+        for model in likelihood.MODELS
     ]
-    gain = by_model["RHVAE"] - by_model["VAE"]
+    for name, found in {"its 30 images": by_model, "600 unseen images": unseen}.items():
+        gain = found["RHVAE"] - found["VAE"]
+        error = gain.std(ddof=1) / len(gain) ** 0.5
+        lines.append(f"RHVAE - VAE on {name}, paired: {gain.mean():+.2f} +- {error:.2f} (standard error)")
     lines += [
-        f"RHVAE - VAE, paired: {gain.mean():+.2f} +- {gain.std(ddof=1) / len(gain) ** 0.5:.2f} (standard error)",
         f"ratio toy_log_p_rhvae_vs_paper {likelihood.PAPER['RHVAE'] / by_model['RHVAE'].mean():.3f} 1",
         f"ratio toy_log_p_rhvae_vs_vae {by_model['VAE'].mean() / by_model['RHVAE'].mean():.3f} 1",
+        f"ratio toy_log_p_unseen_rhvae_vs_vae {unseen['VAE'].mean() / unseen['RHVAE'].mean():.3f} 1",
     ]
     _bars(
         folder / "likelihood.png",
@@ -94,6 +100,10 @@ def show_generation(results: Results, folder: Path) -> str:
         paper = {"real only": generation.BASELINE[0]} | {arm: generation.ARMS[arm].paper[place] for arm in arms}
         _bars(folder / f"{score}.png", shown, paper, title)
     return "\n".join(lines)
+
+
+def _spread(values: np.ndarray) -> str:
+    return f"{values.mean():.1f} +- {values.std(ddof=1):.1f}"
 
 
 def _cell(values: np.ndarray, paper: float | None) -> str:

@@ -90,13 +90,14 @@ def test_every_way_of_training_can_be_interrupted(tmp_path, changes):
     assert_same(resumed, fit_vae(draw_images(), TINY, BRIEF.model_copy(update=changes), 3))
 
 
-def test_weights_kept_on_disk_give_the_same_fit_also_after_an_interruption(tmp_path, monkeypatch):
+def test_weights_kept_on_disk_give_the_same_fit_also_after_an_interruption(tmp_path, monkeypatch, caplog):
     whole = fit_vae(draw_images(), TINY, BRIEF, 3)
     monkeypatch.setattr(weights, "LARGE", 0)
     sparse = EAGER.model_copy(update={"checkpoint_every": 4})
     interrupt(tmp_path, 10, training=sparse)
     assert list(tmp_path.glob("weights-*.safetensors"))
     assert_same(fit_vae(draw_images(), TINY, sparse, 3, checkpoint=tmp_path), whole)
+    assert "starts anew" not in caplog.text
     assert not tmp_path.exists()
 
 

@@ -80,17 +80,16 @@ class OnDisk:
     """One safetensors file per set, never changed once written, so that a checkpoint may name it."""
 
     def __init__(self, model: VAE, folder: Path) -> None:
-        self._folder, self._count = folder, 0
+        self._folder = folder
         self._entered = self._kept = self._checkpointed = ""
-        self.enter(model)
-        self.keep()
+        numbers = [_number(path.name) for path in folder.glob("weights-*.safetensors")]
+        self._count = max(numbers, default=0)
+        self._write(model)  # and delete nothing: a checkpoint that is still to be read may need it
+        self._kept = self._entered
 
     def enter(self, model: VAE) -> None:
         """Write a file."""
-        names = (self._entered, self._kept, self._checkpointed)
-        self._count = 1 + max([self._count, *(_number(name) for name in names if name)])
-        self._entered = f"weights-{self._count}.safetensors"
-        write_tensors(self._folder / self._entered, model.state_dict(), {})
+        self._write(model)
         self._sweep()
 
     def keep(self) -> None:
@@ -120,6 +119,11 @@ class OnDisk:
         """Delete what only an older checkpoint needed."""
         self._checkpointed = file
         self._sweep()
+
+    def _write(self, model: VAE) -> None:
+        self._count += 1
+        self._entered = f"weights-{self._count}.safetensors"
+        write_tensors(self._folder / self._entered, model.state_dict(), {})
 
     def _sweep(self) -> None:
         for path in self._folder.glob("weights-*.safetensors"):
