@@ -66,9 +66,10 @@ def _generation_jobs() -> Jobs:
 
 def _generation(made_of: Callable[[str], list[Any]]) -> Iterator[tuple[str, Any]]:
     for seed in SEEDS:
-        for model in reversed(generation.MODELS):
-            yield _job(f"{model} {seed}", generation.evaluate, (model, seed), *made_of(model))
         yield _job(f"baseline {seed}", generation.baseline, (seed,), generation.SETTINGS)
+    for model in reversed(generation.MODELS):
+        for seed in SEEDS:
+            yield _job(f"{model} {seed}", generation.evaluate, (model, seed), *made_of(model))
 
 
 def _clustering_jobs() -> Jobs:

@@ -19,6 +19,7 @@ class EpochRecord(NamedTuple):
 
     reconstruction: log p(x | z_K). kl: of q(z_0 | x) to the prior. step_residual: of the flow's fixed points, and
     flow_shift: |z_K - z_0|, both latent units and 0 in the warm-up. rollback: why the epoch was begun again.
+    validation_elbo: of images that are only looked at, under the weights that the epoch began with.
     """
 
     epoch: int
@@ -28,6 +29,7 @@ class EpochRecord(NamedTuple):
     step_residual: float
     flow_shift: float
     rollback: str
+    validation_elbo: float | None = None
 
 
 class FittedVAE(NamedTuple):

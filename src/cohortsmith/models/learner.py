@@ -95,7 +95,7 @@ def learn_epoch(
             causes.append(str(cause))
         else:
             _settle(learner, means["elbo"], score, training)
-            return EpochRecord(epoch=epoch, **means, rollback="; ".join(causes))
+            return EpochRecord(epoch=epoch, **means, rollback="; ".join(causes), validation_elbo=score)
 
 
 def adam(model: VAE, learning_rate: float) -> torch.optim.Optimizer:

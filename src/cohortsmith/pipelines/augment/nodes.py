@@ -116,7 +116,7 @@ def track_generator(
             metrics={f"chain.{name}": value for name, value in diagnostics.items() if np.isfinite(value)},
             curves={
                 f"train.{name}": [float(getattr(row, name)) for row in history]
-                for name in ("elbo", "reconstruction", "kl")
+                for name in ("elbo", "reconstruction", "kl", "step_residual", "flow_shift")
             },
             figures={
                 f"samples_{generator.label}.png": sample_montage(synthetic, generator.label),
