@@ -2,11 +2,13 @@
 # make test     install and run every test        make lint   style, types, import contracts
 # make oasis    the chain on the OASIS-1 slices   make ui     open the MLflow UI
 # make toy      the thesis's tables on small image sets
+# make bench    speed and memory, beside pythae 0.1.2 (BENCH=--quick: few repeats)
 SHELL := /bin/bash
 .DEFAULT_GOAL := demo
 VENV := .venv
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin
+PEER := benchmarks/.peer
 
 # The first Python that really runs (a name on the PATH may be an empty shim), is new enough and can make a venv.
 FIND_PYTHON = for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
@@ -20,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,notebook]'
 	touch $@
 
-.PHONY: install demo test lint oasis toy ui
+.PHONY: install demo test lint oasis toy bench ui
 install: $(READY)
 
 demo: $(READY)
@@ -31,6 +33,14 @@ oasis: $(READY)
 
 toy: $(READY)
 	$(RUN)/python -m benchmarks.toy
+
+$(PEER)/.ready: benchmarks/requirements.txt $(READY)
+	rm -rf $(PEER)
+	$(RUN)/pip install --quiet --disable-pip-version-check --no-deps --target $(PEER) --requirement $<
+	touch $@
+
+bench: $(PEER)/.ready
+	PYTHONPATH=$(PEER) $(RUN)/python -m benchmarks $(BENCH)
 
 test: $(READY)
 	$(RUN)/python -m pytest

@@ -14,7 +14,10 @@ QUICK, FULL = Effort(2, 3), Effort(5, 12)
 
 
 class Outcome(NamedTuple):
-    """One target: what was measured (bigger is better), what is wanted, the figures behind it, and if others disturbed it."""
+    """One target: what was measured, what is wanted, the figures behind it, and if others disturbed it.
+
+    measured: bigger is better; NaN where it could not be measured, and then the figures say why.
+    """
 
     name: str
     measured: float

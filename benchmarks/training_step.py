@@ -59,7 +59,15 @@ def measure(configuration: configurations.Configuration, effort: Effort) -> dict
     return times
 
 
-def our_step(model: torch.nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, phase: Phase) -> Callable[[], None]:
+def bind_ours(configuration: configurations.Configuration) -> Callable[[], None]:
+    """Bind our full step on an untrained model of this configuration."""
+    model = configurations.build(configuration)
+    return our_step(model, _adam(model, fused=True), configurations.draw_images(configuration), "main")
+
+
+def our_step(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, images: Tensor, phase: Phase
+) -> Callable[[], None]:
     """Bind a step as the learner takes it."""
     generator = torch.Generator().manual_seed(configurations.SEED)
 

@@ -90,4 +90,4 @@ def test_a_shared_weight_sums_in_one_buffer_and_forgets_it():
     shared = share(weight)
     (apply_shared(shared, torch.ones(1, 3)) + apply_shared(shared, torch.ones(1, 3))).sum().backward()
     assert weight.grad.tolist() == [[2.0] * 3] * 2
-    assert shared.gradient.total is None
+    assert shared.gradient.collect() is None

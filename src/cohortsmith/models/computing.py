@@ -55,6 +55,7 @@ def half_precision(model: VAE) -> Iterator[None]:
     """
     wide = [layer for name, layer in model.named_modules() if isinstance(layer, WIDE) and _is_inner(name)]
     decoders = [model.decoder] if isinstance(model.decoder, Decoder) else []
+    closed_form, model.closed_form = model.closed_form, False
     try:
         for layer in wide:
             layer.forward = partial(_rounded, layer.forward)  # type: ignore[method-assign]
@@ -62,6 +63,7 @@ def half_precision(model: VAE) -> Iterator[None]:
             decoder.forward = _Rounding(decoder)  # type: ignore[method-assign]
         yield
     finally:
+        model.closed_form = closed_form
         for module in (*wide, *decoders):
             module.__dict__.pop("forward", None)
 

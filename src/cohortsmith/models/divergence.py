@@ -1,5 +1,6 @@
 """Why a training step failed: which term of the bound, and which images of the training set."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -70,9 +71,13 @@ def explain_bound(model: VAE, step: Step, bound: Bound) -> Diverged:
     return Diverged(f"the mean ELBO of {name_images(tuple(step.rows.tolist()))} is beyond what its numbers can hold")
 
 
-def explain_gradient(model: VAE, step: Step) -> Diverged:
-    """Name the parameters whose gradient is not finite, and the images through which it came."""
-    wrong = [name for name, value in model.named_parameters() if not _is_finite(value.grad)]
+def explain_gradient(model: VAE, step: Step, known: Sequence[Tensor] = ()) -> Diverged:
+    """Name the parameters whose gradient is not finite, and the images through which it came.
+
+    known: such parameters, where the gradients are gone.
+    """
+    ids = {id(parameter) for parameter in known}
+    wrong = [name for name, value in model.named_parameters() if id(value) in ids or not _is_finite(value.grad)]
     model.zero_grad(set_to_none=True)  # before another gradient as large
     images = _through(model, step)
     others = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""

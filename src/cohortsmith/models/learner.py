@@ -24,8 +24,9 @@ from cohortsmith.models.divergence import (
 from cohortsmith.models.fitted import EpochRecord
 from cohortsmith.models.kinds import Phase, bound_of
 from cohortsmith.models.objective import Bound, draw_noise
+from cohortsmith.models.optimizer_in_backward import OptimizerInBackward
 from cohortsmith.models.vae import VAE
-from cohortsmith.models.weights import Weights, remember
+from cohortsmith.models.weights import Weights, is_large, remember
 
 _MEANS = ("elbo", "reconstruction", "kl", "step_residual", "flow_shift")  # the fields of Bound, as history has them
 
@@ -139,12 +140,22 @@ def _step(learner: Learner, step: Step, training: TrainingConfig) -> Bound:
 
 
 def _descend(learner: Learner, step: Step, loss: Tensor) -> None:
+    if is_large(learner.model):
+        _descend_in_backward(learner, step, loss)
+        return
     learner.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     gradients = [parameter.grad for parameter in learner.model.parameters() if parameter.grad is not None]
     if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
         raise explain_gradient(learner.model, step)
     learner.optimizer.step()
+
+
+def _descend_in_backward(learner: Learner, step: Step, loss: Tensor) -> None:
+    with OptimizerInBackward(learner.optimizer) as stepping:
+        loss.backward()  # type: ignore[no-untyped-call]
+    if stepping.wrong:
+        raise explain_gradient(learner.model, step, stepping.wrong)
 
 
 def _settle(learner: Learner, elbo: float, validation: float | None, training: TrainingConfig) -> None:

@@ -9,6 +9,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from cohortsmith.config.generator import NetworkConfig
 from cohortsmith.models.shared_weight import SharedWeight, apply_shared
+from cohortsmith.models.wide_linear import WideLinear
 
 _ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU}
 REFERENCE_VOXELS = 784  # of MNIST, for which the learning rate 1e-3 was published (thesis 1.8.3)
@@ -41,7 +42,7 @@ class Encoder(nn.Module):
 
     def __init__(self, n_voxels: int, hidden: tuple[int, ...], latent_dim: int, activation: str = "relu") -> None:
         super().__init__()
-        self.trunk = _trunk((n_voxels, *hidden), activation)
+        self.trunk = _trunk((n_voxels, *hidden), activation, reads_images=True)
         self.mean = nn.Linear((n_voxels, *hidden)[-1], latent_dim)
         self.log_variance = nn.Linear((n_voxels, *hidden)[-1], latent_dim)
 
@@ -85,7 +86,7 @@ class MetricNetwork(nn.Module):
     def __init__(self, n_voxels: int, hidden: tuple[int, ...], latent_dim: int) -> None:
         super().__init__()
         features = (n_voxels, *hidden)[-1]
-        self.trunk = _trunk((n_voxels, *hidden))
+        self.trunk = _trunk((n_voxels, *hidden), reads_images=True)
         self.log_diagonal = nn.Linear(features, latent_dim)
         self.strictly_lower = nn.Linear(features, latent_dim * (latent_dim - 1) // 2)
 
@@ -150,6 +151,10 @@ def _fan_in(layer: nn.Linear | _ConvNd) -> float:
     return seen / math.prod(layer.stride) if layer.transposed else seen
 
 
-def _trunk(widths: tuple[int, ...], activation: str = "relu") -> nn.Sequential:
-    layers = [(nn.Linear(before, after), _ACTIVATIONS[activation]()) for before, after in pairwise(widths)]
+def _trunk(widths: tuple[int, ...], activation: str = "relu", *, reads_images: bool = False) -> nn.Sequential:
+    kinds = [WideLinear if reads_images else nn.Linear, *[nn.Linear] * len(widths)]
+    layers = [
+        (linear(before, after), _ACTIVATIONS[activation]())
+        for linear, (before, after) in zip(kinds, pairwise(widths), strict=False)
+    ]
     return nn.Sequential(*(module for pair in layers for module in pair))

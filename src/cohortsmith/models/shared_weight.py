@@ -1,8 +1,8 @@
-"""A wide matrix used many times in one differentiable flow, whose gradient is summed in place.
+"""A wide matrix used many times in one differentiable flow, whose gradient is summed at once.
 
 The exact gradient of a K-step flow sends 2 (K + 1) contributions to the decoder's last layer, each as large as the
-layer. Autograd would make and add them one by one, which is over half of a training step; here each is accumulated
-by one matrix product into a single buffer.
+layer. Autograd would make and add them one by one, which is over half of a training step; here their factors are
+kept, and one matrix product over all of them, taken by blocks, makes the sum.
 """
 
 from typing import Any, NamedTuple
@@ -10,16 +10,38 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from cohortsmith.models.matrix_product import blocks, product
+
+
+class Contribution(NamedTuple):
+    """One term left^T right of a gradient (out, in): left (B, out) by blocks of its columns, right (B, in)."""
+
+    left: list[Tensor]
+    right: Tensor
+
 
 class Accumulator:
-    """The one buffer (out, in) into which a backward pass sums the contributions left^T right."""
+    """The terms of a weight's gradient (out, in) that a backward pass has met so far."""
 
-    def __init__(self) -> None:
-        self.total: Tensor | None = None
+    def __init__(self, weight: Tensor) -> None:
+        self.rows, self.shape = blocks(weight), weight.shape
+        self.terms: list[Contribution] = []
 
     def add(self, left: Tensor, right: Tensor) -> None:
         """Add left^T right: (B, out), (B, in)."""
-        self.total = left.mT @ right if self.total is None else self.total.addmm_(left.mT, right)
+        self.terms.append(Contribution([left[:, rows] for rows in self.rows], right))
+
+    def collect(self) -> Tensor | None:
+        """Give the sum (out, in) and forget its terms; None if there are none."""
+        if not self.terms:
+            return None
+        terms, self.terms = self.terms, []
+        right = torch.cat([term.right for term in terms])
+        total = right.new_empty(self.shape)
+        for number, rows in enumerate(self.rows):
+            left = torch.cat([term.left[number] for term in terms])
+            total[rows] = product(left.mT, right.mT)
+        return total
 
 
 class SharedWeight(NamedTuple):
@@ -30,9 +52,9 @@ class SharedWeight(NamedTuple):
 
 
 def share(weight: Tensor) -> SharedWeight:
-    """Prepare a weight (out, in) for many uses within one bound."""
-    gradient = Accumulator()
-    return SharedWeight(_applied(_Collect, weight, gradient), gradient)
+    """Prepare a weight (out, in) for many uses within one bound; outside grad mode it asks for no gradient."""
+    gradient = Accumulator(weight)
+    return SharedWeight(_applied(_Collect, weight if torch.is_grad_enabled() else weight.detach(), gradient), gradient)
 
 
 def apply_shared(shared: SharedWeight, features: Tensor) -> Tensor:
@@ -51,8 +73,7 @@ class _Collect(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, None]:
-        total, ctx.gradient.total = ctx.gradient.total, None
-        return total, None
+        return ctx.gradient.collect(), None
 
 
 class _Times(torch.autograd.Function):
@@ -62,7 +83,7 @@ class _Times(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, weight: Tensor, gradient: Accumulator) -> Tensor:
         ctx.save_for_backward(features, weight)
         ctx.gradient = gradient
-        return features @ weight.mT
+        return product(features, weight)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, None, None]:
@@ -78,7 +99,7 @@ class _TimesTransposed(torch.autograd.Function):
     def forward(ctx: Any, cotangent: Tensor, weight: Tensor, gradient: Accumulator) -> Tensor:
         ctx.save_for_backward(cotangent, weight)
         ctx.gradient = gradient
-        return cotangent @ weight
+        return product(cotangent, weight.mT)
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Tensor, None, None]:

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cohortsmith.config.generator import VAEConfig
-from cohortsmith.models.networks import ImageDecoder, Standardise, build_decoder, build_encoder
-from cohortsmith.models.shared_weight import SharedWeight
+from cohortsmith.models import image_likelihood
+from cohortsmith.models.networks import Decoder, ImageDecoder, Standardise, build_decoder, build_encoder
+from cohortsmith.models.shared_weight import SharedWeight, share
 
 
 class Posterior(NamedTuple):
@@ -30,6 +31,7 @@ class VAE(nn.Module):
         self.standardise = Standardise(math.prod(image_shape))
         self.encoder = build_encoder(config.network, image_shape, config.latent_dim)
         self.decoder: ImageDecoder = build_decoder(config.network, config.latent_dim, image_shape)
+        self.closed_form = True  # likelihood and score, where the last layer is one matrix in full precision
         learned = config.learned_variance and config.likelihood == "gaussian"
         self.log_variance = nn.Parameter(torch.empty(()), requires_grad=learned)
 
@@ -43,6 +45,12 @@ class VAE(nn.Module):
         Gaussian: -|x - mu|^2 / (2 var) - D/2 log(2 pi var), mu the decoded image, var per voxel. The smaller var,
         the more a voxel's error weighs against the KL to the prior.
         """
+        if isinstance(self.decoder, Decoder) and self.closed_form and not images.requires_grad:
+            shared = share(self.decoder.logits.weight) if wide is None else wide
+            features, bias = self.decoder.trunk(latents), self.decoder.logits.bias
+            return image_likelihood.log_likelihood(
+                features, shared, bias, images, self.log_variance, self.config.likelihood
+            )
         logits = self.decoder(latents) if wide is None else self.decoder(latents, wide)
         if self.config.likelihood == "bernoulli":
             return -functional.binary_cross_entropy_with_logits(logits, images, reduction="none").sum(1)

@@ -41,8 +41,13 @@ class Weights(Protocol):
 
 def remember(model: VAE, folder: Path | None) -> Weights:
     """Start at the model's initial weights; in files of `folder` where there is one and the model is LARGE."""
-    size = sum(value.numel() * value.element_size() for value in model.state_dict().values())
-    return InMemory(model) if folder is None or size <= LARGE else OnDisk(model, folder)
+    return OnDisk(model, folder) if folder is not None and is_large(model) else InMemory(model)
+
+
+def is_large(model: VAE) -> bool:
+    """Say whether copies of a model's weights or all its gradients at once are too much for memory."""
+    size: int = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    return size > LARGE
 
 
 class InMemory:
