@@ -76,7 +76,8 @@ def our_step(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-        assert torch.isfinite(loss) and torch.isfinite(norm)
+        assert torch.isfinite(loss)
+        assert torch.isfinite(norm)
         optimizer.step()
 
     return step
