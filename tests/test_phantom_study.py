@@ -96,7 +96,7 @@ def test_synthetic_patients_have_larger_ventricles_than_synthetic_controls(study
     volumes = []
     for label in (0, 1):
         fitted = fit_vae(images[labels == label], rhvae, training, seed=1)
-        draws = draw_latents(fitted.field, SamplerConfig(n_samples=40, n_steps=100), torch.Generator().manual_seed(1))
+        draws = draw_latents(fitted, SamplerConfig(n_samples=40, n_steps=100), torch.Generator().manual_seed(1))
         made = np.asarray(decode(fitted, draws.latents))
         volumes.append([ventricle_volume(Volume(image, affine)) for image in made])
 
