@@ -157,7 +157,7 @@ def test_importance_weights_are_unbiased_on_a_linear_gaussian_model(sqrt_beta_ze
     noise = draw_points(n, 2)
     integrator = CONVERGED._replace(fixed_point_iterations=20, sqrt_beta_zero=sqrt_beta_zero)
     # A regularisation at which the fixed points converge for the fastest of 40 000 velocities too.
-    tame = KERNELS._replace(regularization=0.5)
+    tame = expand(draw_field(n=5, d=2, regularization=0.5))
     with torch.no_grad():
         ended = flow(tame, partial(linear_gaussian, image), mean + sd * noise, draw_points(n, 2, seed=3), integrator)
     log_q = -0.5 * noise.square().sum(1) - math.log(2 * math.pi) - 2 * math.log(sd)

@@ -48,9 +48,9 @@ def leapfrog(
     state: ChainState, velocity: Tensor, log_density: LogDensity, step_size: float
 ) -> tuple[ChainState, Tensor]:
     """Take one Stormer-Verlet step of H = -log p(z) + |v|^2 / 2 (thesis eq. 1.9)."""
-    half = velocity + 0.5 * step_size * state.gradient
-    moved = init(state.position + step_size * half, log_density)
-    return moved, half + 0.5 * step_size * moved.gradient
+    half = velocity.add(state.gradient, alpha=0.5 * step_size)
+    moved = init(state.position.add(half, alpha=step_size), log_density)
+    return moved, half.add(moved.gradient, alpha=0.5 * step_size)
 
 
 def step(

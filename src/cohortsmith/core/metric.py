@@ -27,13 +27,15 @@ class MetricField(NamedTuple):
 class MetricKernels(NamedTuple):
     """The same field with M_i = L_i L_i^T multiplied out, so that evaluating it is one matrix product.
 
-    centroids: (N, d). products: (N, d * d), the rows of each M_i one after the other.
+    centroids: (N, d), squared_norms: (N,) theirs. products: (N, d * d), the rows of each M_i one after the other.
+    floor: (d * d,) lambda I in the same order.
     """
 
     centroids: Tensor
+    squared_norms: Tensor
     products: Tensor
+    floor: Tensor
     temperature: float | Tensor
-    regularization: float | Tensor
 
 
 class LocalMetric(NamedTuple):
@@ -73,7 +75,10 @@ def learned_geometry(field: MetricField | MetricKernels) -> Geometry:
 def expand(field: MetricField) -> MetricKernels:
     """Multiply the factors out, once for many evaluations."""
     products = (field.factors @ field.factors.mT).flatten(1)
-    return MetricKernels(field.centroids, products, field.temperature, field.regularization)
+    d = field.centroids.shape[1]
+    floor = field.regularization * torch.eye(d, dtype=products.dtype, device=products.device).flatten()
+    norms = field.centroids.square().sum(-1)
+    return MetricKernels(field.centroids, norms, products, floor, field.temperature)
 
 
 def inverse_metric(field: MetricField | MetricKernels, z: Tensor) -> Tensor:
@@ -140,7 +145,7 @@ def log_root_determinant(matrices: Tensor) -> tuple[Tensor, Tensor]:
 def squared_distances(z: Tensor, centroids: Tensor) -> Tensor:
     """Give |z - c_i|^2 as one matrix product: (B, d), (N, d) -> (B, N), below zero where rounding says so."""
     # No clamp at zero: it would erase the curvature exactly at the centroids, where training evaluates it.
-    return z.square().sum(-1, keepdim=True) + centroids.square().sum(-1) - 2 * (z @ centroids.mT)
+    return _squared_distances(z, centroids, centroids.square().sum(-1))
 
 
 def _log_volume_and_gradient(kernels: MetricKernels, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +160,7 @@ def _kinetic_gradient(kernels: MetricKernels, z: Tensor, momentum: Tensor) -> Te
 
 def _pull(kernels: MetricKernels, z: Tensor, weights: Tensor, matrices: Tensor) -> Tensor:
     pull = weights * (matrices.flatten(1) @ kernels.products.mT)
-    return (pull @ kernels.centroids - pull.sum(1, keepdim=True) * z) / kernels.temperature**2
+    return torch.addcmul(pull @ kernels.centroids, pull.sum(1, keepdim=True), z, value=-1) / kernels.temperature**2
 
 
 def _expanded(field: MetricField | MetricKernels) -> MetricKernels:
@@ -163,10 +168,14 @@ def _expanded(field: MetricField | MetricKernels) -> MetricKernels:
 
 
 def _kernel_weights(kernels: MetricKernels, z: Tensor) -> Tensor:
-    return torch.exp(-squared_distances(z, kernels.centroids) / kernels.temperature**2)
+    squared = _squared_distances(z, kernels.centroids, kernels.squared_norms)
+    return torch.exp(squared / -(kernels.temperature**2))
+
+
+def _squared_distances(z: Tensor, centroids: Tensor, squared_norms: Tensor) -> Tensor:
+    return torch.addmm(squared_norms, z, centroids.mT, alpha=-2) + z.square().sum(-1, keepdim=True)
 
 
 def _assemble(kernels: MetricKernels, weights: Tensor) -> Tensor:
     d = kernels.centroids.shape[1]
-    identity = torch.eye(d, dtype=weights.dtype, device=weights.device)
-    return (weights @ kernels.products).reshape(-1, d, d) + kernels.regularization * identity
+    return torch.addmm(kernels.floor, weights, kernels.products).reshape(-1, d, d)
