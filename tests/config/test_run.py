@@ -52,3 +52,20 @@ def test_configuration_cannot_be_changed_after_it_was_read():
 def test_fractions_must_leave_subjects_to_train_on():
     with pytest.raises(ConfigurationError, match="below 1"):
         read_run_config({**study(), "split": {"test_fraction": 0.6, "validation_fraction": 0.4}})
+
+
+@pytest.mark.parametrize(("generator", "sampler"), [("vae", "hmc"), ("r_vae", "random_walk"), ("rhvae", "vamp")])
+def test_a_sampler_that_the_model_has_no_law_for_stops_before_anything_starts(generator, sampler):
+    with pytest.raises(ConfigurationError, match=f"{sampler}, with generator.kind {generator}"):
+        read_run_config({**study(), "generator": {"kind": generator}, "sampler": {"kind": sampler}})
+
+
+def test_a_sampler_of_any_model_goes_with_every_generator():
+    config = read_run_config({**study(), "generator": {"kind": "hvae"}, "sampler": {"kind": "geometric"}})
+    assert (config.generator.kind, config.sampler.kind) == ("hvae", "geometric")
+
+
+def test_an_unknown_kind_of_model_names_the_kinds():
+    with pytest.raises(ConfigurationError, match="r_vae") as caught:
+        read_run_config({**study(), "generator": {"kind": "gan"}})
+    assert "'gan'" in str(caught.value)

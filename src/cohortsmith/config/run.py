@@ -42,10 +42,27 @@ def read_run_config(parameters: dict[str, Any]) -> RunConfig:
         ConfigurationError: an unknown key, a value out of range, or a folder that is not there.
     """
     config = RunConfig.read(parameters, "parameters")
+    _check_sampler(config)
     if config.study.source != "phantom":
         for name, path in {"path": config.study.path, "external_path": config.study.external_path}.items():
             _check_exists(name, path, required=name == "path")
     return config
+
+
+_NEEDED_BY_SAMPLER = {"hmc": "rhvae", "random_walk": "rhvae", "vamp": "vamp_vae"}
+
+
+def _check_sampler(config: RunConfig) -> None:
+    needed = _NEEDED_BY_SAMPLER.get(config.sampler.kind, config.generator.kind)
+    if config.generator.kind != needed:
+        raise ConfigurationError(
+            "the sampler and the generator do not go together",
+            where="parameters.sampler.kind",
+            got=f"{config.sampler.kind}, with generator.kind {config.generator.kind}",
+            expected=f"generator.kind {needed}, or a sampler that any model has: geometric, brownian, prior, "
+            "gaussian_mixture",
+            remedy="change sampler.kind or generator.kind in conf/<environment>/parameters.yml",
+        )
 
 
 def _check_exists(name: str, path: str, *, required: bool) -> None:
