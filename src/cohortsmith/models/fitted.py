@@ -1,6 +1,5 @@
 """A trained model as the plain value that training leaves behind, and what can be asked of it."""
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -72,8 +71,3 @@ def encode(fitted: FittedVAE, images: NDArray[np.float32] | Tensor) -> Tensor:
 def reconstruct(fitted: FittedVAE, images: NDArray[np.float32] | Tensor) -> Tensor:
     """Decode the posterior mean of each image: (n, *image_shape) -> (n, *image_shape)."""
     return decode(fitted, encode(fitted, images))
-
-
-def n_voxels(fitted: FittedVAE) -> int:
-    """Give D."""
-    return math.prod(fitted.image_shape)
