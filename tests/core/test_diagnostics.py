@@ -45,11 +45,12 @@ def test_a_run_is_judged_by_all_of_it():
         0.25,
         torch.tensor([True, False]),
     )
-    found = diagnose(chains, torch.zeros(1, 2), void_beyond=6.0)
+    found = diagnose(chains)
+    placed = placement(chains.state.position, torch.zeros(1, 2), void_beyond=6.0)
     assert found.acceptance == pytest.approx(0.6)
     assert found.energy_error == pytest.approx(0.2)
     assert found.step_size == 0.25
     assert found.left_support == 0.5
-    assert found.void_share == 0.5
-    assert found.nearest_centroid_max == pytest.approx(7.0)
+    assert placed.void_share == 0.5
+    assert placed.nearest_centroid_max == pytest.approx(7.0)
     assert (found.r_hat, found.effective_sample_size) == tuple(mixing(chains.trajectory))

@@ -6,11 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_geometries import constant_geometry, half_plane, half_plane_distance
-from latent_fields import draw_field, draw_points
+from latent_fields import draw_field, draw_points, published, published_field
 
 from cohortsmith.core.exponential_map import exponential_map, kinetic_energy, velocity_of
 from cohortsmith.core.geometry import speed
-from cohortsmith.core.metric import MetricField, learned_geometry
+from cohortsmith.core.metric import learned_geometry
 
 
 @settings(deadline=None, max_examples=20)
@@ -87,13 +87,11 @@ def test_the_path_goes_from_start_to_end_and_is_kept_only_if_asked():
 class TestTheAuthorsPublishedModel:
     @pytest.fixture
     def oracle(self, shared):
-        return np.load(shared / "oracles" / "rhvae_mnist_d2.npz")
+        return published(shared)
 
     @pytest.fixture
     def geometry(self, oracle):
-        centroids, products = (torch.from_numpy(oracle[key]).double() for key in ("centroids", "M"))
-        factors = torch.linalg.cholesky(products)
-        return learned_geometry(MetricField(centroids, factors, float(oracle["temperature"]), float(oracle["lbd"])))
+        return learned_geometry(published_field(oracle))
 
     def test_the_scheme_and_the_first_momentum(self, oracle, geometry):
         # The stored path follows dq/dt = +dH/dp, so its energy falls to a half; Hamilton's equations say -dH/dp.

@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from latent_fields import draw_field, draw_points
+from latent_fields import draw_field, draw_points, published, published_field
 
 from cohortsmith.core.metric import (
     MetricField,
@@ -160,13 +160,11 @@ def test_velocity_density_is_the_normal_density_with_covariance_g():
 class TestTheAuthorsPublishedModel:
     @pytest.fixture
     def oracle(self, shared):
-        return np.load(shared / "oracles" / "rhvae_mnist_d2.npz")
+        return published(shared)
 
     @pytest.fixture
     def field(self, oracle):
-        centroids, products = (torch.from_numpy(oracle[key]).double() for key in ("centroids", "M"))
-        factors = torch.linalg.cholesky(products)
-        return MetricField(centroids, factors, float(oracle["temperature"]), float(oracle["lbd"]))
+        return published_field(oracle)
 
     def test_inverse_metric(self, oracle, field):
         inverse = inverse_metric(field, torch.from_numpy(oracle["z"]).double())

@@ -25,7 +25,7 @@ class Placement(NamedTuple):
 
 
 class Diagnostics(NamedTuple):
-    """What a run is judged by: means over its steps of acceptance and energy error, its mixing, where it ended.
+    """What a run is judged by: means over its steps of acceptance and energy error, its mixing.
 
     step_size: as frozen after the warm-up. left_support: share of the chains that were ever outside, to be 0.
     """
@@ -35,20 +35,16 @@ class Diagnostics(NamedTuple):
     step_size: float
     r_hat: float
     effective_sample_size: float
-    nearest_centroid_mean: float
-    nearest_centroid_max: float
-    void_share: float
     left_support: float
 
 
-def diagnose(chains: Chains, centroids: Tensor, void_beyond: float) -> Diagnostics:
-    """Judge a run that kept at least 4 positions, its end points as the draws, among centroids (N, d)."""
+def diagnose(chains: Chains) -> Diagnostics:
+    """Judge a run that kept at least 4 positions."""
     return Diagnostics(
         acceptance=chains.acceptance.mean().item(),
         energy_error=chains.energy_error.mean().item(),
         step_size=chains.step_size,
         **mixing(chains.trajectory)._asdict(),
-        **placement(chains.state.position, centroids, void_beyond)._asdict(),
         left_support=1 - chains.always_inside.double().mean().item(),
     )
 

@@ -9,9 +9,9 @@ from torch import Tensor
 from cohortsmith.config.generator import SamplerConfig
 from cohortsmith.core import hmc, random_walk
 from cohortsmith.core.brownian import brownian_motion
-from cohortsmith.core.chains import Chains, Schedule, StepBuilder, run_chains
+from cohortsmith.core.chains import Schedule, StepBuilder, run_chains
 from cohortsmith.core.density import Target, inverse_volume_density, volume_density
-from cohortsmith.core.diagnostics import mixing
+from cohortsmith.core.diagnostics import diagnose
 from cohortsmith.core.geometry import Geometry
 from cohortsmith.core.metric import MetricField, learned_geometry
 from cohortsmith.core.posterior_metric import posterior_field, posterior_geometry
@@ -117,18 +117,7 @@ def _run(
     acceptance = chains.acceptance.mean().item()
     if not acceptance >= config.minimum_acceptance:
         raise _stuck(acceptance, chains.step_size, config)
-    return ChainDraws(chains.state.position, _diagnostics(chains, acceptance, support))
-
-
-def _diagnostics(chains: Chains, acceptance: float, support: Support) -> dict[str, float]:
-    return {
-        "acceptance": acceptance,
-        "energy_error": chains.energy_error.mean().item(),
-        "step_size": chains.step_size,
-        "support_radius": support.radius,
-        "left_support": 1 - chains.always_inside.double().mean().item(),
-        **mixing(chains.trajectory)._asdict(),
-    }
+    return ChainDraws(chains.state.position, {**diagnose(chains)._asdict(), "support_radius": support.radius})
 
 
 def _starts(codes: Tensor, n: int, generator: torch.Generator) -> Tensor:

@@ -1,6 +1,7 @@
 """The networks of the models: encoder, mirrored decoder, metric network; here the multi-layer perceptrons."""
 
 import math
+from abc import ABC, abstractmethod
 from itertools import pairwise
 
 import torch
@@ -52,12 +53,12 @@ class Encoder(nn.Module):
         return self.mean(features), self.log_variance(features)
 
 
-class ImageDecoder(nn.Module):
+class ImageDecoder(nn.Module, ABC):
     """Latents (B, d) -> logits (B, D), of any architecture."""
 
+    @abstractmethod
     def start_at(self, logits: Tensor) -> None:
         """Start at an image (D,) of logits."""
-        raise NotImplementedError
 
 
 class Decoder(ImageDecoder):
