@@ -49,8 +49,11 @@ def _finish(name: str, jobs: Jobs) -> dict[str, Any]:
 
 
 def _likelihood_jobs() -> Jobs:
+    def made_of(model: str) -> list[Any]:
+        return [likelihood.MODELS[model], likelihood.TRAINING, likelihood.N_DRAWS, likelihood.N_UNSEEN]
+
     return dict(
-        _job(f"{model} {seed}", likelihood.evaluate, (model, seed), likelihood.MODELS[model], likelihood.TRAINING)
+        _job(f"{model} {seed}", likelihood.evaluate, (model, seed), *made_of(model))
         for model in likelihood.MODELS
         for seed in SEEDS
     )

@@ -19,8 +19,13 @@ class TrackedRun(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A scan that was set aside: a pseudonymous key, the step that refused it, and the reason."""
+    """A scan that was set aside: a pseudonymous key (empty where it has none), the step that refused it, the reason.
+
+    candidate: name of the delivered scan in the ledger. rule: short name of the rule, such as adni.failed_quality.
+    """
 
     key: str
     step: str
     reason: str
+    candidate: str = ""
+    rule: str = ""

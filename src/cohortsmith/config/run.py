@@ -7,6 +7,7 @@ from pydantic import Field
 
 from cohortsmith.config.base import Config
 from cohortsmith.config.generator import GeneratorConfig, RHVAEConfig, SamplerConfig, TrainingConfig
+from cohortsmith.config.ingest import IngestConfig
 from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.config.study import PhantomConfig, SplitConfig, StudyConfig
@@ -23,6 +24,7 @@ class RunConfig(Config):
     """The whole of `parameters*.yml`; every top-level key is a field here."""
 
     study: StudyConfig
+    ingest: IngestConfig = IngestConfig()
     phantom: PhantomConfig = PhantomConfig()
     split: SplitConfig = SplitConfig()
     preparation: PreparationConfig = PreparationConfig()

@@ -6,6 +6,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from cohortsmith.config.base import Config
 
+Source = Literal["phantom", "nifti", "bids", "slices", "dicom", "adni", "aibl", "oasis1"]
 Stage = Literal["ingest", "prepare", "learn", "augment", "judge", "report"]
 
 
@@ -26,16 +27,19 @@ class StudyConfig(Config):
     """One study: where its scans lie and what its labels are called.
 
     labels: the negative (control) label first, the positive (patient) label second.
+    table: the clinical table, or the folder of a study's tables (default: inside `path`).
+    external_source: kind of the external study, if not `source`.
     stages: how far the chain goes (six scans can be prepared and sampled, but not judged).
     """
 
     name: str = Field(pattern=r"^[a-zA-Z0-9]+$")
-    source: Literal["phantom", "nifti", "bids", "slices", "dicom"]
+    source: Source
     path: str = ""
     table: str = ""
     labels: tuple[str, str]
     columns: Columns = Columns()
     external_name: str = ""
+    external_source: Source | None = None
     external_path: str = ""
     external_table: str = ""
     stages: tuple[Stage, ...] = ("ingest", "prepare", "learn", "augment", "judge", "report")

@@ -1,4 +1,4 @@
-"""What a reader found: visits to convert, and rows set aside with their reason."""
+"""What a reader found: every candidate scan once, to convert or set aside, and who was seen when."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from cohortsmith.records import Rejection
 
 
 class Visit(NamedTuple):
-    """One T1w scan of one person.
+    """One T1w scan of one person, chosen for conversion.
 
     key:            BIDS key sub-X_ses-Y
     participant_id: sub-X
@@ -19,6 +19,12 @@ class Visit(NamedTuple):
     mmse:           0 to 30, NaN if unknown
     site:           n/a if unknown
     series:         names the series in `source` if that holds DICOM files
+    candidate:      name of the delivered scan in the ledger, from which no person can be found
+    rule:           short name of the rule that chose it, such as adni.n3
+    reason:         that rule in words, where it chose among several
+    day:            days since the subject's first known visit, None if unknown
+    files:          pattern of the file names in the folder `source` that belong to the scan; empty for all
+    orientation:    names a known fault of the header that has to be put right
     """
 
     key: str
@@ -31,13 +37,39 @@ class Visit(NamedTuple):
     mmse: float
     site: str
     series: str = ""
+    candidate: str = ""
+    rule: str = ""
+    reason: str = ""
+    day: int | None = None
+    files: str = ""
+    orientation: str = ""
+
+
+class ClinicalVisit(NamedTuple):
+    """One clinical visit of one person, scanned or not: what a stable diagnosis is judged on.
+
+    month:               months since baseline, NaN if unknown
+    diagnosis:           in the study's own words, CN, MCI or AD in ADNI and AIBL; n/a if unknown
+    baseline_diagnosis:  the group at screening or baseline, SMC, EMCI and LMCI included; n/a if unknown
+    """
+
+    participant_id: str
+    session_id: str
+    month: float
+    diagnosis: str
+    baseline_diagnosis: str = "n/a"
 
 
 class Inventory(NamedTuple):
-    """Every row or scan of a source, once: as a visit or as a rejection."""
+    """Every candidate scan of a source, once: as a visit or as a rejection.
+
+    clinical: every clinical visit that the source knows. warnings: what is missing from it, in whole sentences.
+    """
 
     visits: tuple[Visit, ...]
     rejections: tuple[Rejection, ...]
+    clinical: tuple[ClinicalVisit, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Converted(NamedTuple):

@@ -25,7 +25,8 @@ def read_source(study: StudyConfig, external: bool = False) -> Inventory:
 
 
 def _external(study: StudyConfig) -> StudyConfig:
-    return study.model_copy(update={"path": study.external_path, "table": study.external_table})
+    source = study.external_source or study.source
+    return study.model_copy(update={"source": source, "path": study.external_path, "table": study.external_table})
 
 
 def convert_visit(visit: Visit) -> Converted:
