@@ -70,7 +70,7 @@ def our_transition(field: MetricField, n_chains: int) -> Callable[[], object]:
     """Bind one MCMC step of n chains, repeated from the same place."""
     generator, target = torch.Generator().manual_seed(configurations.SEED), unrestricted(field)
     state = hmc.init(field.centroids[torch.arange(n_chains) % len(field.centroids)], target.log_density)
-    step = hmc.build_kernel(*target, TIMED_STEP_SIZE, LEAPFROGS)
+    step = hmc.build_kernel(target.log_density, target.inside, TIMED_STEP_SIZE, LEAPFROGS, target.score)
     return lambda: step(state, generator)
 
 
@@ -78,7 +78,8 @@ def our_chains(field: MetricField, step_size: float, n_steps: int) -> Chains:
     """Run our chains as the library does, without its warm-up."""
     generator, target = torch.Generator().manual_seed(configurations.SEED), unrestricted(field)
     start = field.centroids[torch.randint(len(field.centroids), (CHAINS,), generator=generator)]
-    step, positions, accepted = hmc.build_kernel(*target, step_size, LEAPFROGS), [], []
+    step = hmc.build_kernel(target.log_density, target.inside, step_size, LEAPFROGS, target.score)
+    positions, accepted = [], []
     began = time.perf_counter()
     state = hmc.init(start, target.log_density)
     for _ in range(n_steps):

@@ -74,7 +74,7 @@ def test_the_same_loop_drives_the_riemannian_random_walk_and_keeps_it_inside():
 
     def build(scale):
         walk = random_walk.Walk(random_walk.isotropic(scale, field.centroids), 3)
-        return random_walk.build_kernel(geometry, *target, walk)
+        return random_walk.build_kernel(geometry, target.log_density, target.inside, walk)
 
     begin = hmc.init(field.centroids.repeat(40, 1), target.log_density)
     chains = run_chains(build, target.inside, begin, 0.1, Schedule(100, 30), torch.Generator().manual_seed(0))
@@ -95,7 +95,10 @@ def test_single_precision_stays_single_in_every_sampler():
     target = inverse_volume_density(geometry, ball_around(field.centroids, 2.0))
     walk = random_walk.Walk(random_walk.isotropic(0.1, field.centroids), 3, balanced=True)
     begin = hmc.init(field.centroids, target.log_density)
-    for step in (hmc.build_kernel(*target, 0.1, 3), random_walk.build_kernel(geometry, *target, walk)):
+    for step in (
+        hmc.build_kernel(target.log_density, target.inside, 0.1, 3, target.score),
+        random_walk.build_kernel(geometry, target.log_density, target.inside, walk),
+    ):
         state, info = step(begin, torch.Generator().manual_seed(0))
         assert {values.dtype for values in (*state, info.acceptance, info.energy_error)} == {torch.float32}
     motion = brownian_motion(geometry, field.centroids, 0.5, 3, torch.Generator().manual_seed(0))

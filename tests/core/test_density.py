@@ -48,7 +48,10 @@ def test_the_set_is_the_support():
 def test_hamiltonian_chains_leave_the_law_invariant_and_never_leave_the_set(build):
     target, centroids = build()
     start, grid, weights = draws_on_a_grid(target, ball_around(centroids, 2.0), 10_000)
-    state, step = hmc.init(start, target.log_density), hmc.build_kernel(*target, 0.4, 4)
+    state, step = (
+        hmc.init(start, target.log_density),
+        hmc.build_kernel(target.log_density, target.inside, 0.4, 4, target.score),
+    )
     generator = torch.Generator().manual_seed(1)
     for _ in range(10):
         state, info = step(state, generator)

@@ -66,6 +66,11 @@ def test_the_gradient_of_the_log_volume_is_that_of_finite_differences(build):
         torch.testing.assert_close(gradient[:, axis], difference, rtol=0, atol=1e-7)
 
 
+def test_the_volume_gradient_alone_is_the_same_gradient():
+    geometry, z = learned(), draw_points(5, D, seed=7)
+    torch.testing.assert_close(geometry.volume_gradient(z), geometry.log_volume_and_gradient(z)[1], rtol=1e-12, atol=0)
+
+
 @every_geometry
 def test_the_kinetic_gradient_is_that_of_the_kinetic_energy(build):
     geometry, q, h = build(), draw_points(5, D, seed=8), 1e-5

@@ -6,8 +6,9 @@ import torch
 from latent_fields import draw_field, draw_points
 
 from cohortsmith.core import hmc
-from cohortsmith.core.metric import log_inverse_volume_and_gradient
-from cohortsmith.core.support import ball_around, contains
+from cohortsmith.core.density import inverse_volume_density
+from cohortsmith.core.metric import learned_geometry, log_inverse_volume_and_gradient
+from cohortsmith.core.support import Support, ball_around, contains
 
 
 def gaussian(z):
@@ -30,23 +31,37 @@ def run(step, state, n_steps, seed=0):
     return state, infos
 
 
-def test_leapfrog_is_time_reversible():
-    density = partial(log_inverse_volume_and_gradient, draw_field())
+def learned_density():
+    """The law on a learned metric, and its trajectory with the score alone on the way."""
+    target = inverse_volume_density(learned_geometry(draw_field()), Support(math.inf, draw_field().centroids))
+    return target.log_density, partial(hmc.trajectory, log_density=target.log_density, score=target.score)
+
+
+@pytest.mark.parametrize("n_leapfrog", [1, 4])
+def test_a_trajectory_is_time_reversible(n_leapfrog):
+    density, trajectory = learned_density()
     start, velocity = hmc.init(draw_points(5, 3), density), draw_points(5, 3, seed=2)
-    there, arrived = hmc.leapfrog(start, velocity, density, 0.1)
-    back, returned = hmc.leapfrog(there, -arrived, density, 0.1)
+    there, arrived = trajectory(start, velocity, step_size=0.1, n_leapfrog=n_leapfrog)
+    back, returned = trajectory(there, -arrived, step_size=0.1, n_leapfrog=n_leapfrog)
     torch.testing.assert_close(back.position, start.position, rtol=0, atol=1e-12)
     torch.testing.assert_close(-returned, velocity, rtol=0, atol=1e-12)
 
 
+def test_half_kicks_that_meet_are_one_kick():
+    density, trajectory = learned_density()
+    state, velocity = hmc.init(draw_points(5, 3), density), draw_points(5, 3, seed=2)
+    together, moving = trajectory(state, velocity, step_size=0.1, n_leapfrog=3)
+    for _ in range(3):
+        state, velocity = trajectory(state, velocity, step_size=0.1, n_leapfrog=1)
+    torch.testing.assert_close((together, moving), (state, velocity), rtol=1e-10, atol=1e-10)
+
+
 def test_halving_the_step_quarters_the_energy_error():
-    density = partial(log_inverse_volume_and_gradient, draw_field())
+    density, trajectory = learned_density()
     start, velocity = hmc.init(draw_points(5, 3), density), draw_points(5, 3, seed=2)
 
     def error(step_size):
-        state, moving = start, velocity
-        for _ in range(round(1 / step_size)):
-            state, moving = hmc.leapfrog(state, moving, density, step_size)
+        state, moving = trajectory(start, velocity, step_size=step_size, n_leapfrog=round(1 / step_size))
         return (hmc.energy(state, moving) - hmc.energy(start, velocity)).abs().max()
 
     assert error(0.02) / error(0.01) == pytest.approx(4.0, rel=0.05)

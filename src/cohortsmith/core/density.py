@@ -6,15 +6,19 @@ from typing import NamedTuple
 from torch import Tensor
 
 from cohortsmith.core.geometry import Geometry
-from cohortsmith.core.hmc import LogDensity, Membership
+from cohortsmith.core.hmc import LogDensity, Membership, Score
 from cohortsmith.core.support import Support, contains
 
 
 class Target(NamedTuple):
-    """A density known up to a constant, with its gradient, restricted to a compact set."""
+    """A density known up to a constant, with its gradient, restricted to a compact set.
+
+    score: the gradient alone, where that is cheaper.
+    """
 
     log_density: LogDensity
     inside: Membership
+    score: Score | None = None
 
 
 def inverse_volume_density(geometry: Geometry, support: Support) -> Target:
@@ -24,9 +28,11 @@ def inverse_volume_density(geometry: Geometry, support: Support) -> Target:
         volume, gradient = geometry.log_volume_and_gradient(z)
         return -volume, -gradient
 
-    return Target(log_density, partial(contains, support))
+    gradient = geometry.volume_gradient
+    score = None if gradient is None else lambda z: -gradient(z)
+    return Target(log_density, partial(contains, support), score)
 
 
 def volume_density(geometry: Geometry, support: Support) -> Target:
     """Give 1_S sqrt det G, the Riemannian uniform law (geometric perspective 2022, section 4.5)."""
-    return Target(geometry.log_volume_and_gradient, partial(contains, support))
+    return Target(geometry.log_volume_and_gradient, partial(contains, support), geometry.volume_gradient)

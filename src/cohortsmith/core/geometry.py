@@ -13,6 +13,7 @@ class Geometry(NamedTuple):
     dimension: d. metric: z (B, d) -> G (B, d, d). inverse: z -> G^-1 (B, d, d).
     log_volume: z -> log sqrt det G (B,). log_volume_and_gradient: z -> the same and its exact gradient (B, d).
     kinetic_gradient: z, q (B, d) -> the gradient in z of 1/2 q^T G^-1(z) q (B, d), q a momentum.
+    volume_gradient: z -> the gradient of log sqrt det G alone (B, d), where that is cheaper than with its value.
     """
 
     dimension: int
@@ -21,6 +22,7 @@ class Geometry(NamedTuple):
     log_volume: Callable[[Tensor], Tensor]
     log_volume_and_gradient: Callable[[Tensor], tuple[Tensor, Tensor]]
     kinetic_gradient: Callable[[Tensor, Tensor], Tensor]
+    volume_gradient: Callable[[Tensor], Tensor] | None = None
 
 
 def inner_product(geometry: Geometry, z: Tensor, first: Tensor, second: Tensor) -> Tensor:

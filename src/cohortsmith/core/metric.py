@@ -69,6 +69,7 @@ def learned_geometry(field: MetricField | MetricKernels) -> Geometry:
         log_volume=lambda z: -log_inverse_volume(kernels, z),
         log_volume_and_gradient=partial(_log_volume_and_gradient, kernels),
         kinetic_gradient=partial(_kinetic_gradient, kernels),
+        volume_gradient=partial(_volume_gradient, kernels),
     )
 
 
@@ -153,13 +154,21 @@ def _log_volume_and_gradient(kernels: MetricKernels, z: Tensor) -> tuple[Tensor,
     return -volume, -gradient
 
 
+def _volume_gradient(kernels: MetricKernels, z: Tensor) -> Tensor:
+    weights = _kernel_weights(kernels, z)
+    cholesky, _ = torch.linalg.cholesky_ex(_assemble(kernels, weights))
+    return -_pull(kernels, z, weights, torch.cholesky_inverse(cholesky))
+
+
 def _kinetic_gradient(kernels: MetricKernels, z: Tensor, momentum: Tensor) -> Tensor:
     outer = momentum.unsqueeze(-1) * momentum.unsqueeze(-2)
     return _pull(kernels, z, _kernel_weights(kernels, z), outer)
 
 
 def _pull(kernels: MetricKernels, z: Tensor, weights: Tensor, matrices: Tensor) -> Tensor:
-    pull = weights * (matrices.flatten(1) @ kernels.products.mT)
+    # They are symmetric, and those from LAPACK lie by columns: their transpose is flattened without a copy.
+    rows = matrices if matrices.is_contiguous() else matrices.mT
+    pull = weights * (rows.flatten(1) @ kernels.products.mT)
     return torch.addcmul(pull @ kernels.centroids, pull.sum(1, keepdim=True), z, value=-1) / kernels.temperature**2
 
 

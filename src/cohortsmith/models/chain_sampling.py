@@ -100,7 +100,7 @@ def learned_field(fitted: FittedVAE, kind: str) -> MetricField:
 
 
 def _hmc_step(step_size: float, *, target: Target, n_leapfrog: int) -> hmc.Step:
-    return hmc.build_kernel(target.log_density, target.inside, step_size, n_leapfrog)
+    return hmc.build_kernel(target.log_density, target.inside, step_size, n_leapfrog, target.score)
 
 
 def _walk_step(scale: float, *, geometry: Geometry, target: Target, like: Tensor) -> hmc.Step:
