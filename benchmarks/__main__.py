@@ -1,4 +1,4 @@
-"""Run the benchmarks named, or all of them: `python -m benchmarks [--quick] [training_step sampler memory scaling]`."""
+"""Run the benchmarks named, or all of them: `python -m benchmarks [--quick] [name ...]`."""
 
 import argparse
 import importlib
@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.outcome import FULL, QUICK, Outcome
 
-BENCHMARKS = ("training_step", "sampler", "memory", "scaling")
+BENCHMARKS = ("training_step", "sampler", "memory", "decoding_memory", "scaling", "classifier", "ingestion")
 THREADS = 2  # as the reference figures
 
 

@@ -20,6 +20,10 @@ from mlflow.tracking import MlflowClient
 
 ROOT = Path(__file__).resolve().parents[1]
 KEDRO = Path(sys.executable).with_name("kedro")
+LEARN_SLOWLY = (
+    *("--env", "smoke", "--pipelines", "learn", "--params"),
+    "training.epochs=200,training.patience=200,training.checkpoint_every=1,training.checkpoint_seconds=0",
+)
 
 # Python imports sitecustomize at every start: it writes down every name look-up and every connection.
 SPY = """
@@ -74,6 +78,18 @@ def results(home: Path, layer: str) -> Path:
     return home / "data" / layer / "smoke"
 
 
+def use_prepared_scans(home: Path, other: Path) -> None:
+    for layer in ("01_raw", "02_intermediate", "03_primary"):
+        (home / "data" / layer).mkdir(parents=True)
+        results(home, layer).symlink_to(results(other, layer))
+
+
+def weights_of(home: Path) -> dict[str, bytes]:
+    return {
+        label: (results(home, "06_models") / label / "generator.safetensors").read_bytes() for label in ("CN", "AD")
+    }
+
+
 def synthetic_voxels(home: Path, label: str) -> np.ndarray:
     return np.load(results(home, "07_model_output") / label / "synthetic_images.npy")
 
@@ -119,6 +135,34 @@ class TestOneRun:
         issues = pd.read_csv(results(home, "02_intermediate") / "training" / "bids_issues.tsv", sep="\t")
 
         assert issues[issues["severity"] == "error"].empty
+
+    def test_what_is_planted_in_the_delivery_is_in_the_ledger_with_its_rule(self, first):
+        home, _ = first
+        ledger = pd.concat(
+            pd.read_csv(results(home, "02_intermediate") / role / "ledger.tsv", sep="\t")
+            for role in ("training", "external")
+        )
+        counts = ledger.groupby("decision")["rule"].value_counts()
+
+        assert counts["convert"].to_dict() == {"adni.n3": 24 + 2, "aibl.dated": 8}
+        assert counts["reject"].to_dict() == {
+            "adni.failed_quality": 3,
+            "adni.other_stage": 2,
+            "adni.not_on_disk": 2,
+            "adni.later_series": 1,
+            "adni.other_field_strength": 1,
+            "adni.no_subject": 1,
+            "table.unknown_diagnosis": 1,
+            "aibl.not_on_disk": 2,
+            "aibl.no_visit": 1,
+        }
+
+    def test_nobody_planted_in_the_delivery_is_in_the_cohort(self, first):
+        home, _ = first
+        splits = pd.read_csv(results(home, "04_feature") / "splits.tsv", sep="\t")
+
+        assert splits["participant_id"].nunique() == 24 + 8
+        assert [one for one in splits["participant_id"] if "909S99" in one] == []
 
     def test_synthetic_scans_say_everywhere_that_they_are_synthetic(self, first):
         home, _ = first
@@ -206,14 +250,35 @@ class TestAnotherRun:
         parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
         assert sorted(run.info.status for run in parents) == ["FINISHED", "KILLED"]
 
+    def test_a_run_killed_within_a_fit_goes_on_to_the_same_weights_bit_for_bit(self, first, tmp_path):
+        home, _ = first
+        whole, killed = tmp_path / "whole", tmp_path / "killed"
+        for place in (whole, killed):
+            use_prepared_scans(place, home)
+        finished = run_kedro(whole, *LEARN_SLOWLY)
+        assert finished.returncode == 0, finished.stderr[-3000:]
+
+        process = subprocess.Popen(
+            [str(KEDRO), "run", *LEARN_SLOWLY], cwd=ROOT, env=environment(killed), stderr=subprocess.DEVNULL
+        )
+        wait_for(lambda: list(killed.rglob("training/training.safetensors")))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        (checkpoint,) = killed.rglob("training/training.safetensors")
+        assert not checkpoint.parents[1].joinpath("generator.safetensors").exists()
+        again = run_kedro(killed, *LEARN_SLOWLY)
+
+        assert again.returncode == 0, again.stderr[-3000:]
+        assert "training goes on after epoch" in again.stderr
+        assert weights_of(killed) == weights_of(whole)
+        assert not checkpoint.parent.exists()
+
     def test_another_seed_gives_other_voxels_also_without_any_network(self, first, tmp_path):
         home, _ = first
         cut_off = ("unshare", "--net", "--map-root-user")
         allowed = subprocess.run([*cut_off, "true"], capture_output=True, check=False).returncode == 0
         assert allowed or os.environ.get("CI") is None, "this machine cannot cut a process off from the network"
-        for layer in ("01_raw", "02_intermediate", "03_primary"):
-            (tmp_path / "data" / layer).mkdir(parents=True)
-            (results(tmp_path, layer)).symlink_to(results(home, layer))
+        use_prepared_scans(tmp_path, home)
 
         finished = run_kedro(tmp_path, "--env", "smoke", "--params", "seed=2", within=cut_off * allowed)
 

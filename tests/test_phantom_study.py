@@ -8,8 +8,8 @@ import pytest
 import torch
 from scipy import stats
 
+from cohortsmith.config.classifier import CustomConfig
 from cohortsmith.config.generator import NetworkConfig, RHVAEConfig, SamplerConfig, TrainingConfig
-from cohortsmith.config.judge import ClassifierConfig
 from cohortsmith.config.study import PhantomConfig
 from cohortsmith.evaluation.scores import summarise_arms
 from cohortsmith.execution import run_items
@@ -58,7 +58,7 @@ def labelled(path: Path, labels: np.ndarray, rows: slice) -> Labelled:
 def test_classifiers_trained_on_random_labels_are_at_chance(study):
     path, _, labels, _ = study
     train, validation, test = (labelled(path, labels, rows) for rows in (slice(40), slice(40, 50), slice(50, None)))
-    config = ClassifierConfig(
+    config = CustomConfig(
         channels=(4, 8, 16), strides=(1, 1, 1), dense=(16,), batch_size=8, optimizer_steps=60, evaluations=3
     )
     jobs = {

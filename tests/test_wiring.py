@@ -12,7 +12,17 @@ from cohortsmith.pipeline_registry import register_pipelines
 
 ROOT = Path(__file__).resolve().parents[1]
 ENVIRONMENTS = ["base", "smoke", "oasis", "bids", "dicom"]
-MEMORY_ONLY = (".inventory", "tracked_runs", "tracked_metrics", "ancestry", "classifier_jobs", ".report_part")
+MEMORY_ONLY = (
+    ".inventory",
+    ".ingest_plan",
+    ".scan_decisions",
+    ".preparation_plan",
+    "tracked_runs",
+    "tracked_metrics",
+    "ancestry",
+    "classifier_jobs",
+    ".report_part",
+)
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
@@ -42,6 +52,13 @@ def test_every_dataset_is_declared(catalog_and_pipelines):
     assert {name for name in used - memory if name not in catalog} == set()
 
 
+def test_what_the_report_gathers_stays_in_memory(catalog_and_pipelines):
+    catalog, pipelines = catalog_and_pipelines
+    gathered = {name for name in pipelines["__default__"].all_outputs() if name.startswith("report.")}
+
+    assert {name for name in gathered if name in catalog} == set()
+
+
 def test_every_parameter_exists(catalog_and_pipelines):
     catalog, pipelines = catalog_and_pipelines
     used = {name for name in pipelines["__default__"].datasets() if name.startswith("params:")}
@@ -54,7 +71,7 @@ def test_every_free_input_is_optional_or_written_elsewhere(catalog_and_pipelines
     _, pipelines = catalog_and_pipelines
     free = {name for name in pipelines["__default__"].inputs() if not name.startswith("param")}
 
-    assert {name for name in free if not name.endswith("_done")} <= {"timings", "run_facts"}
+    assert {name for name in free if not name.endswith(("_done", ".decisions"))} <= {"timings", "run_facts"}
 
 
 def test_the_whole_run_is_the_sum_of_the_stages(catalog_and_pipelines):

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DatasetError
 
 from cohortsmith import tracking
 from cohortsmith.errors import CohortsmithError
@@ -31,6 +32,10 @@ def _run(**options: Any) -> None:
         kedro_run.callback(**options)  # type: ignore[misc]
     except CohortsmithError as error:
         _leave(str(error), error.exit_code, "FAILED")
+    except DatasetError as error:  # Kedro wraps what stops a save, such as a full disk
+        if not isinstance(error.__cause__, CohortsmithError):
+            raise
+        _leave(str(error.__cause__), error.__cause__.exit_code, "FAILED")
     except KeyboardInterrupt:
         _leave(
             "interrupted: the same command goes on where it stopped",

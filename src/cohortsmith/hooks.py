@@ -12,8 +12,10 @@ from kedro.io import CatalogProtocol
 from kedro.pipeline.node import Node
 
 from cohortsmith import __version__, tracking
+from cohortsmith.config.preparation import PreparationConfig, space_name
 from cohortsmith.config.run import RunConfig, read_run_config
 from cohortsmith.imaging.atomic_write import write_json
+from cohortsmith.imaging.sources.pseudonym_map import require_outside
 from cohortsmith.records import TrackedRun
 from cohortsmith.run_lock import acquire_lock
 
@@ -40,10 +42,15 @@ class RunParameters:
         """Give the study's name, for `${study:}` in the catalog."""
         return cls.name
 
+    @classmethod
+    def space(cls) -> str:
+        """Give the BIDS name of the template's space, for `${space:}` in the catalog."""
+        return space_name(cls.config.preparation if cls.config else PreparationConfig())
+
 
 def describe_study(config: RunConfig) -> str:
     """Say in one line what a run is about."""
-    if config.study.source == "phantom":
+    if config.study.simulated:
         return (
             "running the embedded phantom study (simulated scans, no patients). "
             "To run your own study: kedro run --env NAME, see conf/README.md"
@@ -67,8 +74,12 @@ class TrackRuns:
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
-        """Remember where runs are tracked."""
+        """Remember where runs are tracked; refuse a pseudonym map among the results."""
         self.settings = dict(context.config_loader["mlflow"])
+        config = RunParameters.config
+        if config is not None and config.ingest.pseudonym_map:
+            results = [Path(context.config_loader["globals"]["data"]), self._home / "data", self._home / "mlruns"]
+            require_outside(config.ingest.pseudonym_map, results)
 
     @hook_impl
     def before_pipeline_run(self, run_params: dict[str, Any], catalog: CatalogProtocol) -> None:
@@ -78,9 +89,11 @@ class TrackRuns:
             "command": tracking.exact_command(run_params),
             "date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
         }
-        self._lock = acquire_lock(self._home / "data" / ".run.lock")
         config = RunParameters.config
         assert config is not None
+        if config.ingest.dry_run:  # nothing is written, the lock and the tracker's store included
+            return
+        self._lock = acquire_lock(self._home / "data" / ".run.lock")
         store = tracking.open_store(
             self.settings["tracking_uri"], self.settings["experiment"], self.settings["artifacts"]
         )

@@ -3,11 +3,16 @@
 Labels, roles and stages come from the run's own parameters, so a study with other labels needs no code.
 """
 
+from typing import get_args
+
 from kedro.pipeline import Pipeline
 
 from cohortsmith.config.run import RunConfig, read_run_config
+from cohortsmith.config.study import Stage
 from cohortsmith.hooks import RunParameters
 from cohortsmith.pipelines import augment, ingest, judge, learn, phantom, prepare, report
+
+STAGES = get_args(Stage)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -15,17 +20,19 @@ def register_pipelines() -> dict[str, Pipeline]:
     config = RunParameters.config or _read_base_configuration()
     study = config.study
     roles = ("training", "external") if study.external_path else ("training",)
+    if config.ingest.dry_run:
+        return dict.fromkeys((*STAGES, "__default__"), ingest.create_dry_run(roles))
     built = {
-        "ingest": ingest.create_pipeline(roles, simulated=study.source == "phantom"),
+        "ingest": ingest.create_pipeline(roles, simulated=study.simulated),
         "prepare": prepare.create_pipeline(roles),
-        "learn": learn.create_pipeline(roles, study.labels),
+        "learn": learn.create_pipeline(roles, study.labels, folds=config.split.folds > 0),
         "augment": augment.create_pipeline(study.labels),
-        "judge": judge.create_pipeline(study.labels, simulated=study.source == "phantom"),
+        "judge": judge.create_pipeline(study.labels, simulated=study.simulated),
     }
-    if study.source == "phantom":
+    if study.simulated:
         built["ingest"] = phantom.create_pipeline(roles) + built["ingest"]
     stages = [stage for stage in built if stage in study.stages]
-    built["report"] = report.create_pipeline(roles, study.labels, stages, simulated=study.source == "phantom")
+    built["report"] = report.create_pipeline(roles, study.labels, stages, simulated=study.simulated)
     everything = sum((built[stage] for stage in (*stages, "report") if stage in study.stages), Pipeline([]))
     return {**{stage: built[stage] for stage in (*stages, "report")}, "__default__": everything}
 

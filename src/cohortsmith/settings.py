@@ -32,6 +32,7 @@ CONFIG_LOADER_ARGS = {
         "home": lambda: str(HOME),
         "shared": shared_data_folder,
         "study": RunParameters.study_name,
+        "space": RunParameters.space,
     },
 }
 HOOKS = (RunParameters(), TrackRuns(HOME))

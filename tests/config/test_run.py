@@ -1,12 +1,22 @@
+import hashlib
+
 import pytest
 from pydantic import ValidationError
 
 from cohortsmith.config.run import read_run_config
 from cohortsmith.errors import ConfigurationError
 
+SIMULATED = {
+    "name": "a",
+    "source": "adni",
+    "simulated": True,
+    "path": "data/01_raw/a/training",
+    "labels": ["CN", "AD"],
+}
+
 
 def study(**changes):
-    return {"study": {"name": "a", "source": "phantom", "labels": ["CN", "AD"], **changes}}
+    return {"study": {**SIMULATED, **changes}}
 
 
 def test_a_typo_names_the_key_the_allowed_ones_and_the_likely_one():
@@ -37,9 +47,15 @@ def test_a_value_out_of_range_says_what_was_got():
 
 def test_a_missing_folder_stops_before_anything_starts(tmp_path):
     with pytest.raises(ConfigurationError, match=r"study\.path") as caught:
-        read_run_config(study(source="bids", path=str(tmp_path / "nowhere")))
+        read_run_config(study(source="bids", simulated=False, path=str(tmp_path / "nowhere")))
 
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("own", [{"source": "bids"}, {"path": "/srv/ADNI"}, {"name": "b"}])
+def test_a_study_of_ones_own_is_never_taken_for_the_simulated_one(own):
+    with pytest.raises(ConfigurationError, match=r"study\.simulated: false"):
+        read_run_config(study(**own))
 
 
 def test_configuration_cannot_be_changed_after_it_was_read():
@@ -49,9 +65,24 @@ def test_configuration_cannot_be_changed_after_it_was_read():
         config.seed = 3
 
 
-def test_fractions_must_leave_subjects_to_train_on():
-    with pytest.raises(ConfigurationError, match="below 1"):
-        read_run_config({**study(), "split": {"test_fraction": 0.6, "validation_fraction": 0.4}})
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ({"test": 1.5}, "whole number"),
+        ({"validation": -0.1}, "greater than or equal to 0"),
+        ({"train_on": 50}, "one of train_subsets"),
+        ({"folds": 1}, "at least 2"),
+        ({"match": ["weight"]}, "'age', 'sex' or 'site'"),
+    ],
+)
+def test_a_split_that_cannot_be_made_stops_before_anything_starts(split, told):
+    with pytest.raises(ConfigurationError, match=told):
+        read_run_config({**study(), "split": split})
+
+
+def test_a_missing_table_of_scans_to_keep_stops_before_anything_starts(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"cohort\.keep_table"):
+        read_run_config({**study(), "cohort": {"keep_table": str(tmp_path / "nowhere.tsv")}})
 
 
 @pytest.mark.parametrize(("generator", "sampler"), [("vae", "hmc"), ("r_vae", "random_walk"), ("rhvae", "vamp")])
@@ -69,3 +100,20 @@ def test_an_unknown_kind_of_model_names_the_kinds():
     with pytest.raises(ConfigurationError, match="r_vae") as caught:
         read_run_config({**study(), "generator": {"kind": "gan"}})
     assert "'gan'" in str(caught.value)
+
+
+def test_a_template_of_another_content_stops_before_anything_starts(tmp_path):
+    (tmp_path / "template.nii").write_bytes(b"not the template")
+    own = {"path": str(tmp_path / "template.nii")}
+    found = hashlib.sha256(b"not the template").hexdigest()
+
+    with pytest.raises(ConfigurationError, match=found):
+        read_run_config({**study(), "preparation": {"template": own}})
+
+    assert read_run_config({**study(), "preparation": {"template": {**own, "sha256": found}}}).preparation.template.path
+
+
+@pytest.mark.parametrize("key", ["decisions", "external_decisions"])
+def test_a_table_of_decisions_that_is_not_there_stops_before_anything_starts(tmp_path, key):
+    with pytest.raises(ConfigurationError, match=rf"preparation\.{key}"):
+        read_run_config({**study(), "preparation": {key: str(tmp_path / "decisions.tsv")}})

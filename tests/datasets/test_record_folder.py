@@ -73,3 +73,24 @@ def test_one_slice_also_becomes_a_picture(tmp_path):
     folder.save({"a": Stored({}, Volume(np.ones((4, 5, 1), dtype=np.float32), np.eye(4)))})
 
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_beside_the_scan_come_and_go_with_it(folder, volume, tmp_path):
+    folder.save({"sub-1_ses-1": Stored({}, volume, files={"from-T1w_xfm.txt": b"1 0 0", "desc-a_T1w.json": b"{}"})})
+    names = {path.name for path in tmp_path.rglob("sub-1_ses-1_*") if path.is_file()}
+    assert names == {f"sub-1_ses-1_{end}" for end in ("T1w.nii.gz", "T1w.json", "from-T1w_xfm.txt", "desc-a_T1w.json")}
+
+    folder.save({"sub-1_ses-1": Stored({}, volume, files={"from-T1w_xfm.txt": b"2 0 0"})})
+    assert not list(tmp_path.rglob("*desc-a*"))
+    assert next(tmp_path.rglob("*_xfm.txt")).read_bytes() == b"2 0 0"
+
+    folder.save({"sub-1_ses-1": None})
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_damaged_record_does_not_count(folder, volume, tmp_path):
+    folder.save({"sub-1_ses-1": Stored({}, volume), "sub-2_ses-1": Stored({}, volume)})
+    record = next(tmp_path.rglob("sub-1*.json"))
+    record.write_text(record.read_text()[:9])
+
+    assert list(folder.load()) == ["sub-2_ses-1"]

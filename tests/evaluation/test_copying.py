@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cohortsmith.evaluation import copying
-from cohortsmith.evaluation.copying import Reconstructions, nearest, screen_copies
+from cohortsmith.evaluation.copying import Reconstructions, list_quarantine, nearest, screen_copies
 
 SHAPE = (6, 5, 4)
 IDS = [f"sub-{i:02d}" for i in range(30)]
@@ -68,3 +68,37 @@ def test_a_memory_map_is_screened_like_an_array(tmp_path) -> None:
 def test_the_sentence_says_that_it_is_a_screen() -> None:
     sentence = screen_copies(draw_images(3, 2), draw_images(30, 0), draw_images(9, 1), IDS).sentence()
     assert "no proof of privacy" in sentence
+
+
+def test_flagged_images_are_listed_for_quarantine_closest_first() -> None:
+    training, held_out = draw_images(30, 0), draw_images(20, 1)
+    images = np.concatenate([draw_images(2, 5), training[[4]] + np.float32(0.01), training[[9]] + np.float32(0.001)])
+    names = [f"{name}_ses-M000" for name in IDS]
+    screen = screen_copies(images, training, held_out, names)
+    listed = list_quarantine(screen, [f"sub-syn{i}" for i in range(4)])
+    assert listed["key"].tolist() == ["sub-syn3", "sub-syn2"]
+    assert listed["nearest_subject"].tolist() == ["sub-09", "sub-04"]
+    assert listed["distance"].tolist() == pytest.approx([0.001, 0.01], rel=0.01)
+    assert (listed["threshold"] == screen.threshold).all()
+    assert listed["share_of_threshold"].tolist() == pytest.approx(list(listed["distance"] / screen.threshold))
+    assert set(listed["compared_with"]) == {"image"}
+
+
+def test_a_scan_close_to_both_is_listed_once_and_the_list_agrees_with_the_screen() -> None:
+    training, held_out = draw_images(30, 0), draw_images(20, 1)
+    images = np.concatenate([0.9 * training[:3] + np.float32(1e-4), training[3:5], draw_images(20, 3)])
+    screen = screen_copies(images, training, held_out, IDS, Reconstructions(0.9 * training, 0.9 * held_out), 0.2)
+    assert (screen.table["close"] & screen.table["close_reconstruction"])[:5].all()
+    keys = np.array([f"sub-syn{i}" for i in range(25)])
+    listed = list_quarantine(screen, list(keys))
+    assert listed["key"].is_unique
+    assert set(listed["key"]) == set(keys[screen.table["flagged"]])
+    by_key = listed.set_index("key")["compared_with"]
+    assert by_key[keys[:5]].tolist() == ["reconstruction"] * 3 + ["image"] * 2
+
+
+def test_nothing_flagged_leaves_an_empty_list_with_its_columns() -> None:
+    screen = screen_copies(draw_images(3, 2) + 5, draw_images(30, 0), draw_images(9, 1), IDS)
+    listed = list_quarantine(screen, ["a", "b", "c"])
+    assert len(listed) == 0
+    assert "nearest_subject" in listed

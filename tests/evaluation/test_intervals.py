@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from cohortsmith.evaluation.intervals import Calls, Uncertain, estimate, interval
+from cohortsmith.evaluation.intervals import Calls, Uncertain, estimate, estimate_contrast, interval, p_value
 
 
 def simulate_difference(random: np.random.Generator, n_seeds: int, n_subjects: int, shift: float) -> Calls:
@@ -74,3 +74,38 @@ def test_swapping_the_arms_mirrors_the_interval_and_more_confidence_widens_it(se
     low, high = interval(one, confidence)
     assert interval(other, confidence) == pytest.approx((-high, -low), abs=1e-9)
     assert interval(one, 0.99)[1] > high > one.value > low
+
+
+def test_a_p_value_is_what_the_interval_leaves_when_it_just_reaches_zero() -> None:
+    sure = Uncertain(0.08, 0.0004, 0.0005, 12.0)
+    assert interval(sure, 1 - p_value(sure))[0] == pytest.approx(0, abs=1e-9)
+    assert p_value(sure._replace(value=-0.08)) == p_value(sure)
+    assert p_value(sure._replace(value=0.0)) == 1
+
+
+def test_a_contrast_is_the_difference_of_two_estimates_and_their_subjects_variances_add() -> None:
+    random = np.random.default_rng(0)
+    one, other = simulate_difference(random, 6, 30, 0.4), simulate_difference(random, 6, 20, 0.0)
+    alone = [estimate(calls, 20_000, random) for calls in (one, other)]
+    contrast = estimate_contrast(one, other, 20_000, random)
+    assert contrast.value == pytest.approx(alone[0].value - alone[1].value)
+    assert contrast.subject_variance == pytest.approx(sum(part.subject_variance for part in alone), rel=0.05)
+
+
+def test_a_seeds_luck_that_both_groups_share_cancels_in_their_contrast() -> None:
+    luck = np.array([[0.0], [0.5], [1.0]]) * np.ones(12)
+    contrast = estimate_contrast((luck, luck), (luck, luck), 500, np.random.default_rng(0))
+    assert estimate((luck, luck), 500, np.random.default_rng(0)).seed_variance > 0.01
+    assert contrast.seed_variance == 0
+
+
+@pytest.mark.statistical
+def test_the_interval_of_a_contrast_covers_the_truth_at_least_as_often_as_it_claims() -> None:
+    random = np.random.default_rng(3)
+    found = []
+    for _ in range(300):
+        calls = simulate_difference(random, 5, 40, 0.4)
+        own, others = tuple(part[:, :12] for part in calls), tuple(part[:, 12:] for part in calls)
+        found.append(interval(estimate_contrast(own, others, 300, random), 0.95))
+    coverage = np.mean([low <= 0 <= high for low, high in found])
+    assert coverage > 0.95 - 2 * np.sqrt(0.95 * 0.05 / len(found))

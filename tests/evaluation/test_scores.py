@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cohortsmith.errors import StudyError
-from cohortsmith.evaluation.scores import average_scans, compare_arms, score_runs, summarise_arms
+from cohortsmith.evaluation.scores import average_scans, compare_arms, pair_arms, score_runs, summarise_arms
 
 BY_HAND = pd.DataFrame(
     {
@@ -26,6 +26,18 @@ def test_scores_are_those_worked_out_by_hand() -> None:
     assert row["specificity"] == pytest.approx(2 / 3)
     assert row["balanced_accuracy"] == pytest.approx((3 / 4 + 2 / 3) / 2)
     assert row["auc"] == pytest.approx(9 / 12)
+    # true and false positives 3 and 1, true and false negatives 2 and 1
+    assert (row["ppv"], row["npv"]) == pytest.approx((3 / 4, 2 / 3))
+    assert row["f1"] == pytest.approx(3 / 4)
+    assert row["mcc"] == pytest.approx((3 * 2 - 1 * 1) / np.sqrt(4 * 4 * 3 * 3))
+    assert row["brier"] == pytest.approx((0.01 + 0.09 + 0.25 + 0.64 + 0.01 + 0.36 + 0.09) / 7)
+
+
+@pytest.mark.parametrize(("probability", "undefined"), [(0.1, ["ppv", "f1", "mcc"]), (0.9, ["npv", "mcc"])])
+def test_nothing_over_nothing_counts_as_zero(probability: float, undefined: list[str]) -> None:
+    row = score_runs(BY_HAND.assign(probability=probability)).iloc[0]
+    assert (row[undefined] == 0).all()
+    assert (row["balanced_accuracy"], row["auc"]) == (0.5, 0.5)
 
 
 def test_scans_of_one_subject_count_as_one() -> None:
@@ -67,6 +79,15 @@ def test_pairing_by_subject_makes_an_equal_arm_far_surer_than_two_separate_arms(
     random = np.random.default_rng(0)
     alone = summarise_arms(real, 0.95, 500, random).iloc[0]["standard_error"]
     assert compare_arms(both, 0.95, 500, random).iloc[0]["standard_error"] < alone
+
+
+def test_pairs_say_where_one_arm_alone_is_right() -> None:
+    other = BY_HAND.assign(arm="synthetic", probability=[0.9, 0.1, 0.5, 0.9, 0.1, 0.1, 0.9])
+    controls, patients = pair_arms(pd.concat([BY_HAND, other, BY_HAND.assign(arm="random-labels")]))[
+        "test", "synthetic"
+    ]
+    assert patients.loc[0].to_dict() == {"a": 0, "b": -1, "c": 0, "d": 1}
+    assert controls.loc[0].to_dict() == {"e": 0, "f": 1, "g": -1}
 
 
 def test_more_arms_mean_wider_intervals_so_that_all_hold_together(predict_arm) -> None:

@@ -26,6 +26,9 @@ def control(mean: float, standard_error: float = 0.03) -> pd.DataFrame:
         (0.01, 0.11, "helps"),
         (-0.11, -0.01, "harms"),
         (-0.04, 0.05, "makes no difference"),
+        (0.01, 0.04, "makes no difference"),
+        (-0.04, -0.01, "makes no difference"),
+        (0.01, 0.051, "helps"),
         (-0.06, 0.04, "cannot tell"),
         (-0.04, 0.06, "cannot tell"),
         (0.0, 0.2, "cannot tell"),
@@ -40,7 +43,7 @@ def test_the_word_follows_from_where_the_interval_lies(low: float, high: float, 
 def test_too_few_seeds_or_subjects_are_never_judged_however_clear_they_look(few: dict[str, int]) -> None:
     verdict = judge(ROW._replace(low=0.2, high=0.4, **few))
     assert verdict.word == "cannot tell"
-    assert "test subjects per class would show effects of 0.05" in verdict.sentence
+    assert "test subjects per class would show effects of 0.05 80% of the time" in verdict.sentence
 
 
 def test_the_sentence_gives_the_interval_and_the_numbers_behind_it() -> None:
@@ -52,8 +55,19 @@ def test_the_sentence_gives_the_interval_and_the_numbers_behind_it() -> None:
 
 
 def test_what_would_be_needed_is_reckoned_from_both_variances() -> None:
-    # (0.05 / 1.96)^2 / 2 = 3.254e-4 for each source: 5 * 4e-4 / 3.254e-4 = 6.1 seeds, 30 * 5e-4 / 3.254e-4 = 46.1
-    assert count_needed(ROW, 0.05) == (7, 47)
+    # (0.05 / (1.960 + 0.842))^2 / 2 = 1.593e-4 for each source: 5 * 4e-4 / 1.593e-4 = 12.6, 30 * 5e-4 / 1.593e-4 = 94.2
+    assert count_needed(ROW, 0.05) == (13, 95)
+    # a coin's toss of showing it: (0.05 / 1.96)^2 / 2 = 3.254e-4, 6.1 seeds and 46.1 subjects
+    assert count_needed(ROW, 0.05, power=0.5) == (7, 47)
+
+
+@pytest.mark.statistical
+def test_a_study_of_the_size_that_was_reckoned_shows_the_effect_about_as_often_as_promised() -> None:
+    random = np.random.default_rng(0)
+    seeds, subjects = count_needed(ROW, 0.05)
+    variances = ROW.seed_variance * ROW.n_seeds / seeds, ROW.subject_variance * ROW.n_controls / subjects
+    shown = random.normal(0.05, np.sqrt(sum(variances)), 4000) > 1.96 * np.sqrt(sum(variances))
+    assert shown.mean() == pytest.approx(0.8, abs=0.03)
 
 
 def test_what_would_be_needed_is_never_less_than_what_there_is() -> None:

@@ -56,3 +56,34 @@ def test_no_raw_path_is_written(tmp_path: Path) -> None:
 def test_a_folder_without_sessions_has_no_sessions_file(tmp_path: Path) -> None:
     write_participants(tmp_path, scans().drop(columns="session_id"))
     assert sorted(path.name for path in tmp_path.rglob("*.*")) == ["participants.json", "participants.tsv"]
+
+
+def with_scans() -> pd.DataFrame:
+    return scans().assign(day=[0, 365, 0], rule=["files.only_scan", "adni.n3", "adni.n3"])
+
+
+def test_scans_say_by_which_rule_and_when_after_the_first_visit(tmp_path: Path) -> None:
+    write_participants(tmp_path, with_scans())
+    table = read(tmp_path / "sub-1" / "ses-02" / "sub-1_ses-02_scans.tsv")
+    assert table.to_dict("records") == [{"filename": "anat/sub-1_ses-02_T1w.nii.gz", "day": "365", "rule": "adni.n3"}]
+    assert set(json.loads((tmp_path / "scans.json").read_text())) == {"day", "rule"}
+    assert not {"day", "rule"} & set(read(tmp_path / "participants.tsv").columns)
+
+
+def test_an_unknown_day_is_not_invented(tmp_path: Path) -> None:
+    write_participants(tmp_path, with_scans().assign(day=None))
+    assert read(tmp_path / "sub-1" / "ses-01" / "sub-1_ses-01_scans.tsv")["day"].tolist() == ["n/a"]
+
+
+def test_nothing_is_left_of_a_participant_or_session_that_is_gone(tmp_path: Path) -> None:
+    write_participants(tmp_path, with_scans())
+    write_participants(tmp_path, with_scans().iloc[1:2])
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("sub-*/**/*"))
+    assert left == ["sub-1/ses-02", "sub-1/ses-02/sub-1_ses-02_scans.tsv", "sub-1/sub-1_sessions.tsv"]
+    assert [folder.name for folder in tmp_path.iterdir() if folder.is_dir()] == ["sub-1"]
+
+
+def test_the_dictionary_says_what_90_stands_for(tmp_path: Path) -> None:
+    write_participants(tmp_path, scans())
+    for name in ("participants.json", "sessions.json"):
+        assert "90 or more" in json.loads((tmp_path / name).read_text())["age"]["Description"]

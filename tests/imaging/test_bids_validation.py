@@ -30,6 +30,13 @@ def test_what_we_write_is_valid(dataset: Path) -> None:
     assert errors(dataset) == []
 
 
+def test_days_rules_and_top_coded_ages_are_valid(dataset: Path) -> None:
+    scan = SCAN | {"key": "sub-1_ses-01", "day": 0, "rule": "adni.n3", "age": 90.0}
+    write_participants(dataset, pd.DataFrame([scan]))
+    assert (dataset / "sub-1" / "ses-01" / "sub-1_ses-01_scans.tsv").is_file()
+    assert errors(dataset) == []
+
+
 def test_a_slice_is_valid(dataset: Path, rng: np.random.Generator) -> None:
     write_raw_scan(dataset, "sub-1_ses-01", Volume(rng.random((20, 30, 1), dtype=np.float32), np.eye(4)))
     assert errors(dataset) == []

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohortsmith.imaging.grid import Grid, block_mean, coarsen, downsample, grid_of, resample
+from cohortsmith.imaging.grid import Grid, block_mean, coarsen, downsample, fit_centre, fit_extent, grid_of, resample
 from cohortsmith.imaging.volume import Volume
 
 sides = st.tuples(*[st.integers(6, 13)] * 3)
@@ -80,3 +80,37 @@ def test_resampling_is_linear_in_the_world(rng: np.random.Generator) -> None:
     index = np.indices(grid.shape).reshape(3, -1)
     there = np.linalg.inv(turn) @ grid.affine @ np.vstack([index, np.ones(index.shape[1])])
     np.testing.assert_allclose(carried.data.ravel(), np.array([0.3, -0.2, 0.5]) @ there[:3], atol=1e-4)
+
+
+@given(shape=sides, wanted=sides)
+def test_cutting_and_filling_keeps_every_voxel_in_its_place(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    affine = np.array([[0.0, -1.5, 0, 9], [1, 0, 0.1, -4], [0, 0, 2, 7], [0, 0, 0, 1]])
+    fitted = fit_centre(ramp(shape, affine), wanted)
+    assert fitted.data.shape == wanted
+    expected = ramp(wanted, fitted.affine).data
+    known = fitted.data != ramp(shape, affine).data.min()
+    np.testing.assert_allclose(fitted.data[known], expected[known], atol=1e-4)
+    assert known.sum() >= np.minimum(shape, wanted).prod() - 1
+
+
+def test_the_far_end_takes_the_odd_voxel() -> None:
+    line = Volume(np.arange(1, 6, dtype=np.float32).reshape(5, 1, 1), np.eye(4))
+    assert fit_centre(line, (8, 1, 1)).data.ravel().tolist() == [1, 1, 2, 3, 4, 5, 1, 1]
+    assert fit_centre(line, (2, 1, 1)).data.ravel().tolist() == [2, 3]
+    assert fit_centre(line, (8, 1, 1)).affine[0, 3] == -1 and fit_centre(line, (2, 1, 1)).affine[0, 3] == 1
+
+
+@given(shape=sides, wanted=sides)
+def test_stretching_keeps_the_field_of_view(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
+    affine = np.array([[0.0, -1.5, 0, 9], [1, 0, 0.1, -4], [0, 0, 2, 7], [0, 0, 0, 1]])
+    fitted = fit_extent(ramp(shape, affine), wanted)
+    assert fitted.data.shape == wanted
+    for corner in (np.full(3, -0.5), np.array(shape) - 0.5):
+        ours = (corner + 0.5) / shape * wanted - 0.5
+        np.testing.assert_allclose(fitted.affine @ [*ours, 1], affine @ [*corner, 1], atol=1e-9)
+
+
+def test_stretching_to_its_own_shape_changes_nothing(volume: Volume) -> None:
+    same = fit_extent(volume, volume.data.shape)
+    np.testing.assert_allclose(same.data, volume.data, atol=1e-6)
+    np.testing.assert_allclose(same.affine, volume.affine)

@@ -1,12 +1,23 @@
 """Every batch is balanced, and every arm sees what its name says and nothing else."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
-from cohortsmith.config.judge import ClassicAugmentationConfig
+from cohortsmith.config.judge import Arm, ClassicAugmentationConfig
 from cohortsmith.errors import StudyError
-from cohortsmith.models.classifier_batches import Labelled, batch_source, draw_balanced, opened, permute_labels
+from cohortsmith.models.classifier_batches import (
+    Labelled,
+    Training,
+    arm_sources,
+    draw_balanced,
+    permute_labels,
+    repeated,
+    sample_from,
+    source_of,
+)
 
 CLASSIC = ClassicAugmentationConfig()
 
@@ -21,13 +32,17 @@ REAL = labelled([0.1, 0.2, 0.3, 0.4, 0.5], [0, 0, 0, 0, 1])
 SYNTHETIC = labelled([0.91, 0.92], [0, 1])
 
 
+PRIOR = labelled([0.81, 0.82], [0, 1])
+ARMS = get_args(Arm)
+
+
 def draw(arm: str, size: int = 40, synthetic: Labelled | None = SYNTHETIC, seed: int = 0):
-    source = batch_source(arm, REAL, synthetic, size, CLASSIC, seed)
-    images, labels = source(torch.Generator().manual_seed(3))
+    sources = arm_sources(arm, Training(REAL, synthetic, PRIOR), CLASSIC, seed)
+    images, labels = sample_from(sources, size)(torch.Generator().manual_seed(3))
     return images, labels, images[:, 0, 0, 0].numpy().round(2)
 
 
-@pytest.mark.parametrize("arm", ["real", "real+classic", "synthetic", "real+synthetic", "random-labels"])
+@pytest.mark.parametrize("arm", ARMS)
 def test_half_of_every_batch_is_of_each_class(arm: str) -> None:
     images, labels, _ = draw(arm)
     assert images.shape == (40, 1, 5, 4)
@@ -47,9 +62,39 @@ def test_synthetic_batches_hold_no_real_image() -> None:
     assert set(values[labels == 1]) == {np.float32(0.92)}
 
 
-def test_half_of_every_mixed_batch_is_real_within_each_class() -> None:
-    _, labels, values = draw("real+synthetic")
-    assert [(values[labels == label] < 0.9).sum() for label in (0, 1)] == [10, 10]
+@pytest.mark.parametrize(("arm", "others"), [("real+synthetic", 0.9), ("real+vae-prior", 0.8)])
+def test_half_of_every_mixed_batch_is_real_within_each_class(arm, others) -> None:
+    _, labels, values = draw(arm)
+    assert [(values[labels == label] < others).sum() for label in (0, 1)] == [10, 10]
+    assert [set(values[(labels == label).numpy() & (values > 0.5)]) for label in (0, 1)] == [
+        {np.float32(others + 0.01)},
+        {np.float32(others + 0.02)},
+    ]
+
+
+def test_the_oversampling_arm_holds_copies_of_real_images_under_their_own_label() -> None:
+    _, labels, values = draw("real+oversampling", size=200)
+    assert np.unique(values[labels == 0]) == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert np.unique(values[labels == 1]) == pytest.approx([0.5])
+
+
+def test_there_are_as_many_copies_as_synthetic_images_and_every_image_is_repeated_equally_often() -> None:
+    copies = repeated(source_of(REAL), (10, 3), seed=1)
+    values = copies.images(np.arange(13), torch.Generator())[:, 0, 0, 0].numpy().round(2)
+    counts = np.unique(values[:10], return_counts=True)[1]
+    assert copies.labels.tolist() == [0] * 10 + [1] * 3
+    assert sorted(counts) == [2, 2, 3, 3]
+    own, copied = arm_sources("real+oversampling", Training(REAL, SYNTHETIC), CLASSIC, 0)
+    assert (len(own.labels), len(copied.labels)) == (5, 2)
+
+
+def test_which_images_are_copied_once_more_follows_from_the_seed() -> None:
+    def taken(seed: int) -> list[float]:
+        copies = repeated(source_of(REAL), (2, 1), seed)
+        return copies.images(np.arange(3), torch.Generator())[:, 0, 0, 0].tolist()
+
+    assert taken(1) == taken(1)
+    assert len({tuple(taken(seed)) for seed in range(8)}) > 1
 
 
 def test_classic_batches_are_changed_real_images() -> None:
@@ -71,21 +116,20 @@ def test_the_random_label_arm_trains_on_permuted_labels() -> None:
     assert len(called_patient) == 5
 
 
-@pytest.mark.parametrize("arm", ["synthetic", "real+synthetic"])
+@pytest.mark.parametrize("arm", ["synthetic", "real+synthetic", "real+vae-prior"])
 def test_an_arm_without_its_synthetic_images_is_refused(arm: str) -> None:
     with pytest.raises(StudyError, match="needs synthetic images"):
-        draw(arm, synthetic=None)
+        arm_sources(arm, Training(REAL), CLASSIC, 0)
 
 
 def test_a_class_without_images_is_refused() -> None:
     with pytest.raises(StudyError, match="no image to train on"):
-        draw_balanced(opened(labelled([0.1], [0])), 4, torch.Generator())
+        draw_balanced(source_of(labelled([0.1], [0])), 4, torch.Generator())
 
 
 def test_rows_choose_images_of_a_file_read_by_memory_map(tmp_path) -> None:
     np.save(tmp_path / "images.npy", REAL.images)
-    data = Labelled(tmp_path / "images.npy", np.array([1, 0]), np.array([3, 2]))
-    assert isinstance(opened(data).images, np.memmap)
-    images, labels = draw_balanced(opened(data), 4, torch.Generator().manual_seed(0))
+    source = source_of(Labelled(tmp_path / "images.npy", np.array([1, 0]), np.array([3, 2])))
+    images, labels = draw_balanced(source, 4, torch.Generator().manual_seed(0))
     assert images[:, 0, 0, 0].numpy() == pytest.approx([0.3, 0.3, 0.4, 0.4])
     assert labels.tolist() == [0, 0, 1, 1]

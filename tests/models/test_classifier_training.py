@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from cohortsmith.config.judge import ClassifierConfig
+from cohortsmith.config.classifier import CustomConfig, NeuralNetworkConfig
 from cohortsmith.errors import TrainingError
 from cohortsmith.models import classifier_training
-from cohortsmith.models.classifier_batches import Labelled
+from cohortsmith.models.classifier_batches import BatchSource, Labelled, source_of
 from cohortsmith.models.classifier_training import ArmJob, Evaluation, best_step, predict, run_arm, train_classifier
 
-CONFIG = ClassifierConfig(
+CONFIG = CustomConfig(
     channels=(4, 8),
     strides=(1, 1),
     dense=(8,),
@@ -23,7 +23,7 @@ CONFIG = ClassifierConfig(
 )
 
 
-def planted(n: int, seed: int, strength: float = 0.5) -> Labelled:
+def planted(n: int, seed: int, strength: float = 0.8) -> Labelled:
     """Noise, and in patients (every second image) a darker corner."""
     random = np.random.default_rng(seed)
     images = random.uniform(0.4, 0.6, (n, 10, 9)).astype(np.float32)
@@ -33,7 +33,7 @@ def planted(n: int, seed: int, strength: float = 0.5) -> Labelled:
 
 
 def job(arm: str = "real", seed: int = 0, **changed) -> ArmJob:
-    sets = {"real": planted(40, 0), "synthetic": planted(30, 1), "validation": planted(12, 2)}
+    sets = {"real": planted(40, 0), "synthetic": planted(30, 1), "prior": planted(30, 5), "validation": planted(12, 2)}
     return ArmJob(
         arm, seed, **(sets | changed), tests={"test": planted(60, 3), "external": planted(20, 4)}, config=CONFIG
     )
@@ -43,7 +43,10 @@ def accuracy(probabilities: np.ndarray) -> float:
     return float(np.mean((probabilities >= 0.5) == (np.arange(len(probabilities)) % 2 == 1)))
 
 
-@pytest.mark.parametrize("arm", ["real", "real+classic", "synthetic", "real+synthetic"])
+ARMS = ["real", "real+classic", "real+oversampling", "synthetic", "real+synthetic", "real+vae-prior"]
+
+
+@pytest.mark.parametrize("arm", ARMS)
 def test_every_arm_learns_a_planted_difference(arm: str) -> None:
     outcome = run_arm(job(arm))
     assert {name: len(p) for name, p in outcome.probabilities.items()} == {"test": 60, "external": 20}
@@ -60,7 +63,7 @@ def test_random_labels_leave_the_test_at_chance_however_strong_the_difference() 
 def test_only_the_random_label_arm_validates_on_permuted_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     validated = {}
 
-    def train(sample_batch, validation: Labelled, config: ClassifierConfig, seed: int):
+    def train(sample_batch, validation: BatchSource, config: NeuralNetworkConfig, seed: int):
         validated[seed] = validation.labels.tolist()
         return train_classifier(sample_batch, validation, config, seed)
 
@@ -108,7 +111,7 @@ def test_exactly_the_configured_number_of_batches_is_drawn() -> None:
         drawn.append(1)
         return torch.rand(4, 1, 10, 9, generator=generator), torch.tensor([0, 0, 1, 1])
 
-    train_classifier(sample_batch, planted(8, 0), CONFIG.model_copy(update={"optimizer_steps": 11}), 0)
+    train_classifier(sample_batch, source_of(planted(8, 0)), CONFIG.model_copy(update={"optimizer_steps": 11}), 0)
     assert len(drawn) == 11
 
 
@@ -118,16 +121,18 @@ def test_the_best_validation_wins_and_the_earliest_of_equals() -> None:
 
 
 def test_the_kept_state_is_that_of_the_best_step() -> None:
-    outcome = run_arm(job(validation=planted(60, 5, strength=0.1)))
+    outcome = run_arm(job(validation=planted(60, 5, strength=0.3)))
     best = {looked.step: looked.balanced_accuracy for looked in outcome.fit.history}[outcome.fit.best_step]
-    validation = planted(60, 5, strength=0.1)
-    assert accuracy(predict(outcome.fit, validation)) == pytest.approx(best)
+    validation = planted(60, 5, strength=0.3)
+    assert accuracy(predict(outcome.fit, source_of(validation))) == pytest.approx(best)
     assert len({looked.balanced_accuracy for looked in outcome.fit.history}) > 1
 
 
 def test_predictions_do_not_depend_on_the_batch_size() -> None:
     fit = run_arm(job()).fit
-    np.testing.assert_allclose(predict(fit, planted(13, 9), 1), predict(fit, planted(13, 9), 5), atol=1e-6)
+    np.testing.assert_allclose(
+        predict(fit, source_of(planted(13, 9)), 1), predict(fit, source_of(planted(13, 9)), 5), atol=1e-6
+    )
 
 
 def test_three_dimensional_scans_are_learned_as_well() -> None:

@@ -65,10 +65,18 @@ def test_beta_weighs_the_divergence():
     torch.testing.assert_close(weighted.elbo, plain.elbo - 2.0 * plain.kl)
 
 
-def test_a_model_with_a_flow_begins_as_a_plain_vae():
-    model, (images, noise) = build("rhvae"), draw_batch()
+@pytest.mark.parametrize("kind", ["hvae", "rhvae"])
+def test_a_model_with_a_flow_begins_as_a_plain_vae(kind):
+    model, (images, noise) = build(kind), draw_batch()
     torch.testing.assert_close(bound_of(model, images, noise, "warm-up").elbo, vae_bound(model, images, noise).elbo)
     assert not torch.allclose(bound_of(model, images, noise, "main").elbo, vae_bound(model, images, noise).elbo)
+
+
+@pytest.mark.parametrize("kind", ["hvae", "rhvae"])
+def test_the_scale_is_that_of_the_leapfrog_step(kind):
+    model, (images, noise) = build(kind), draw_batch()
+    whole, tenth = (bound_of(model, images, noise, "main", scale).shift.mean().item() for scale in (0.1, 0.01))
+    assert tenth == pytest.approx(0.1 * whole, rel=0.05)
 
 
 def test_the_vamp_prior_is_the_mixture_of_the_posteriors_at_the_pseudo_inputs():

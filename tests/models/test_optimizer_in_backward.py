@@ -46,6 +46,16 @@ def test_no_gradient_outlives_the_backward_pass_and_no_hook_the_context():
     assert all(parameter.grad is not None for parameter in model.parameters())
 
 
+def test_a_gradient_from_before_counts_for_nothing():
+    model, images = build()
+    reference = copy.deepcopy(model)
+    (100 * model(images)).sum().backward()
+    for one in (model, reference):
+        with OptimizerInBackward(adam(one)):
+            one(images).square().sum().backward()
+    assert all(torch.equal(*pair) for pair in zip(model.parameters(), reference.parameters(), strict=True))
+
+
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_a_gradient_that_is_not_finite_is_told_and_changes_nothing(wrong):
     model, images = build()

@@ -1,4 +1,5 @@
 import json
+import math
 
 import numpy as np
 import pytest
@@ -81,8 +82,9 @@ def test_the_main_phase_leaves_the_means_alone(trained):
     assert learned == {"log_weights", "log_prior_duration", "encoder.log_variance.weight", "encoder.log_variance.bias"}
 
 
-def test_the_precision_begins_at_that_of_the_residuals():
-    model, images = started()
+@pytest.mark.parametrize("floor", [1e-2, 2.0])
+def test_the_precision_begins_at_that_of_the_residuals(floor):
+    model, images = started(precision_floor=floor)
     with torch.no_grad():
         codes = model.encoder(model.standardise(flat(images)))[0]
         residual = (flat(images) - model.mean_image(codes)).square().mean(0)
@@ -126,6 +128,41 @@ def test_one_precision_may_serve_all_voxels():
     codes = encode(fitted_of(model, images), images)
     assert radial_deviation(model.precision(), codes).shape == (30, 1)
     assert torch.isfinite(model.log_likelihood(codes, flat(images))).all()
+
+
+def test_one_precision_begins_at_the_mean_of_the_voxels():
+    model, images = started(precision_per_voxel=False)
+    with torch.no_grad():
+        codes = model.encoder(model.standardise(flat(images)))[0]
+        residual = (flat(images) - model.mean_image(codes)).square().mean(0)
+        found = radial_precision(model.precision(), codes).mean()
+    expected = (1 / residual.clamp(min=0.1 * residual.mean())).mean()
+    torch.testing.assert_close(found, expected, rtol=1e-2, atol=0)
+
+
+def test_a_motions_duration_is_the_geometric_mean_over_the_axes():
+    model, images = started()
+    model.encoder.log_variance.bias.data.copy_(torch.tensor([1.0, 9.0]).log())
+    durations = model.start_and_duration(flat(images))[1]
+    torch.testing.assert_close(durations, torch.full((30,), 3.0))
+
+
+def test_the_priors_duration_is_the_images_spread_per_latent_axis():
+    model, images = started()
+    codes = encode(fitted_of(model, images), images)
+    with torch.no_grad():
+        away = model.mean_image(codes) - model.mean_image(model.prior_centre[None])
+    torch.testing.assert_close(model.log_prior_duration.exp(), away.square().sum(1).mean() / 2, rtol=1e-4, atol=0)
+
+
+def test_a_motion_of_four_times_the_duration_goes_twice_as_far():
+    model, _ = started()
+    apart = []
+    for duration in (1e-6, 4e-6):
+        model.log_prior_duration.data.fill_(math.log(duration))
+        drawn = draw_brownian_prior(model, 20, torch.Generator().manual_seed(0), n_steps=5)
+        apart.append((drawn - model.prior_centre).norm(dim=1).mean().item())
+    assert apart[1] == pytest.approx(2 * apart[0], rel=0.02)
 
 
 def test_the_likelihood_is_the_normal_density_of_each_voxel(trained):

@@ -1,5 +1,6 @@
 """A training that was killed goes on to the result that it would have had."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,8 +14,9 @@ import torch
 from tiny_rhvae import BRIEF, TINY, draw_images
 
 from cohortsmith.config.generator import HVAEConfig, VampVAEConfig
-from cohortsmith.models import weights
-from cohortsmith.models.resuming import FILE, mark_of
+from cohortsmith.models import tensor_file, weights
+from cohortsmith.models.learner import Learner
+from cohortsmith.models.resuming import _SCALARS, FILE, mark_of
 from cohortsmith.models.tensor_file import open_tensors, write_tensors
 from cohortsmith.models.training import fit_vae
 
@@ -124,6 +126,52 @@ def test_how_often_checkpoints_are_written_changes_neither_result_nor_mark(tmp_p
     device = torch.device("cpu")
     assert mark_of([draw_images()], TINY, EAGER, 3, device) == mark_of([draw_images()], TINY, BRIEF, 3, device)
     assert_same(fit_vae(draw_images(), TINY, EAGER, 3, checkpoint=tmp_path), fit_vae(draw_images(), TINY, BRIEF, 3))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"images": [draw_images() + np.float32(1e-6)]},
+        {"images": [draw_images().reshape(11, 5, 4, 3)]},
+        {"images": [draw_images(), draw_images()]},
+        {"config": TINY.model_copy(update={"temperature": 1.1})},
+        {"training": EAGER.model_copy(update={"patience": 51})},
+        {"seed": 4},
+        {"device": torch.device("meta")},
+    ],
+)
+def test_whatever_changes_the_result_changes_the_mark(other):
+    given = {
+        "images": [draw_images()],
+        "config": TINY,
+        "training": EAGER,
+        "seed": 3,
+        "device": torch.device("cpu"),
+    }
+    assert mark_of(**{**given, **other}) != mark_of(**given)
+
+
+def test_all_that_training_changes_is_in_the_checkpoint():
+    changed = {field.name for field in dataclasses.fields(Learner)} - {"model", "optimizer", "weights"}
+    assert changed == set(_SCALARS)
+
+
+@pytest.mark.parametrize("name", ["training", "weights-3"])
+def test_nothing_that_an_interrupted_write_left_outlives_the_fit(tmp_path, name):
+    part = tmp_path / f".{name}.safetensors.part"
+    part.mkdir()
+    (part / ".tmpA1b2C3").write_bytes(b"half")  # as safetensors names what it is writing
+    fit_vae(draw_images(), TINY, EAGER, 3, checkpoint=tmp_path)
+    assert not tmp_path.exists()
+
+
+def test_a_killed_write_of_tensors_leaves_nothing_outside_its_own_folder(tmp_path, monkeypatch):
+    seen = []
+    real = tensor_file.save_file
+    monkeypatch.setattr(tensor_file, "save_file", lambda *given: seen.append(given[1].parent) or real(*given))
+    write_tensors(tmp_path / FILE, {"a": torch.ones(3)}, {})
+    assert seen == [tmp_path / f".{FILE}.part"]
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
 
 
 def test_checkpoints_wait_for_the_epochs_and_for_the_seconds(tmp_path):

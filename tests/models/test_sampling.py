@@ -2,28 +2,19 @@ import math
 
 import pytest
 import torch
-from tiny_rhvae import BRIEF, SHAPE, TINY, draw_images
+from tiny_rhvae import BRIEF, TINY, draw_fitted, draw_images, fitted_at
 
 from cohortsmith.config.generator import SamplerConfig, VAEConfig, VampVAEConfig
-from cohortsmith.core.metric import MetricField
+from cohortsmith.core.metric import thin
 from cohortsmith.core.support import contains
 from cohortsmith.errors import ConfigurationError, TrainingError
 from cohortsmith.models import sampling
-from cohortsmith.models.chain_sampling import support_of
-from cohortsmith.models.fitted import FittedVAE, restore
+from cohortsmith.models.chain_sampling import ChainDraws, support_of
+from cohortsmith.models.fitted import restore
 from cohortsmith.models.sampling import count_blocks, draw_latents
 from cohortsmith.models.training import fit_vae
-from cohortsmith.models.vae import Posterior
 
 SAMPLER = SamplerConfig(n_samples=40, n_steps=24, n_leapfrog=5, step_size=0.1)
-
-
-def draw_fitted(d=2, temperature=0.8, regularization=1e-2):
-    """A model of which only the latent space is there."""
-    centroids = torch.randn(9, d, generator=torch.Generator().manual_seed(0))
-    field = MetricField(centroids, torch.eye(d).expand(9, d, d).contiguous(), temperature, regularization)
-    codes = Posterior(centroids, torch.full_like(centroids, -2.0))
-    return FittedVAE(TINY.model_copy(update={"latent_dim": d}), SHAPE, {}, codes, field, ())
 
 
 def supported(fitted, config=SAMPLER):
@@ -180,3 +171,45 @@ def test_many_draws_are_made_block_by_block(monkeypatch):
     assert len(told) == count_blocks(SAMPLER) == 3
     assert len(draws.latents.unique(dim=0)) == 40
     assert draws.diagnostics["left_support"] == 0
+
+
+def sampler_of(latents, **diagnostics):
+    """A sampler whose blocks are these latents and diagnostics, one after the other."""
+    blocks = iter(range(len(latents)))
+
+    def draw(*_):
+        block = next(blocks)
+        return ChainDraws(latents[block], {name: values[block] for name, values in diagnostics.items()})
+
+    return {"hmc": draw}
+
+
+def test_blocks_are_merged_to_the_worst_the_sum_or_the_mean_over_points(monkeypatch):
+    monkeypatch.setattr(sampling, "DRAWN_AT_ONCE", 2)
+    fake = sampler_of(
+        [torch.zeros(2, 2), torch.zeros(2, 2), torch.zeros(1, 2)],
+        acceptance=[0.9, 0.5, 0.7],
+        r_hat=[1.0, 1.2, 1.1],
+        effective_sample_size=[10.0, 20.0, 5.0],
+        energy_error=[1.0, 2.0, 6.0],
+    )
+    monkeypatch.setattr(sampling, "_SAMPLERS", fake)
+    merged = draw_latents(draw_fitted(), SAMPLER.model_copy(update={"n_samples": 5}), seeded(1)).diagnostics
+    worst_sum_and_mean = {"acceptance": 0.5, "r_hat": 1.2, "effective_sample_size": 35.0, "energy_error": 2.4}
+    assert {name: merged[name] for name in worst_sum_and_mean} == pytest.approx(worst_sum_and_mean)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "kept", "expected"),
+    [(0.8, [0, 1, 2], (3.0, 3.5, 0.5)), (2.0, [0, 1, 2], (3.0, 3.5, 0.0)), (0.8, [0, 1], (4.0, 4.5, 1.0))],
+)
+def test_the_void_begins_at_a_multiple_of_the_width_or_of_the_largest_gap_of_the_kept_centroids(
+    monkeypatch, temperature, kept, expected
+):
+    fitted = fitted_at(torch.tensor([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0]]), temperature)
+    fitted = fitted._replace(field=thin(fitted.field, torch.tensor(kept)))
+    monkeypatch.setattr(sampling, "_SAMPLERS", sampler_of([torch.tensor([[4.5, 0.0], [5.5, 0.0]])]))
+    config = SAMPLER.model_copy(update={"n_samples": 2, "void_distance": 3.0})
+    found = draw_latents(fitted, config, seeded(1)).diagnostics
+    names = ("nearest_centroid_mean", "nearest_centroid_max", "void_share")
+    assert [found[name] for name in names] == pytest.approx(expected)

@@ -4,8 +4,11 @@ import numpy as np
 import torch
 
 from cohortsmith.config.generator import NetworkConfig, RHVAEConfig, TrainingConfig
+from cohortsmith.core.metric import MetricField
 from cohortsmith.models.building import Appearance, build_model
+from cohortsmith.models.fitted import FittedVAE
 from cohortsmith.models.objective import Noise
+from cohortsmith.models.vae import Posterior
 
 SHAPE = (4, 5, 3)
 TINY = RHVAEConfig(
@@ -44,3 +47,16 @@ def draw_batch(n=4, d=2, seed=1):
     images = torch.from_numpy(draw_images(n)).double().flatten(1)
     latent, velocity = torch.randn(2, n, d, generator=generator, dtype=torch.float64)
     return images, Noise(latent, velocity)
+
+
+def draw_fitted(d=2, temperature=0.8, regularization=1e-2):
+    """A model of which only the latent space is there."""
+    centroids = torch.randn(9, d, generator=torch.Generator().manual_seed(0))
+    return fitted_at(centroids, temperature, regularization)
+
+
+def fitted_at(centroids, temperature=0.8, regularization=1e-2):
+    n, d = centroids.shape
+    field = MetricField(centroids, torch.eye(d).expand(n, d, d).contiguous(), temperature, regularization)
+    codes = Posterior(centroids, torch.full_like(centroids, -2.0))
+    return FittedVAE(TINY.model_copy(update={"latent_dim": d}), SHAPE, {}, codes, field, ())

@@ -1,5 +1,6 @@
 """What is delivered is converted or set aside with its reason: nothing is lost, nothing stops the others."""
 
+import stat
 from pathlib import Path
 
 import nibabel as nib
@@ -7,10 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cohortsmith.config.ingest import IngestConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import Columns, StudyConfig
-from cohortsmith.errors import StudyError
-from cohortsmith.pipelines.ingest.nodes import convert_scans, describe_participants, list_visits
+from cohortsmith.errors import ConfigurationError, StudyError
+from cohortsmith.imaging.sources.plan import IngestPlan
+from cohortsmith.imaging.sources.pseudonym_map import require_outside
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.pipelines.ingest.nodes import (
+    convert_scans,
+    describe_participants,
+    list_visits,
+    plan_ingest,
+    write_ledger,
+)
 
 SHAPE = (20, 22, 24)
 ONE_WORKER = ExecutionConfig(workers=1)
@@ -42,6 +53,7 @@ def missing(path: Path, data: np.ndarray) -> None:
 
 BAD = {"truncated": truncated, "fourD": four_dimensional, "nan": with_nan, "missing": missing}
 REASONS = {"truncated": "cannot be read", "fourD": "3-D", "nan": "not numbers", "missing": "missing", "odd": "XX"}
+ALL = IngestConfig()
 
 
 @pytest.fixture
@@ -59,12 +71,17 @@ def study(tmp_path: Path, rng: np.random.Generator) -> StudyConfig:
     )
 
 
+def plan_of(study: StudyConfig, done: dict[str, Stored] | None = None, ingest: IngestConfig = ALL) -> IngestPlan:
+    inventory = list_visits(study, ONE_WORKER, role="training")
+    return plan_ingest(inventory, done or {}, None, study, ingest, ONE_WORKER, role="training")
+
+
 def convert(study: StudyConfig):
-    inventory = list_visits(study, role="training")
+    plan = plan_of(study)
     converted, rejections = {}, []
-    for items, rejections in convert_scans(inventory, {}, ONE_WORKER, role="training"):  # noqa: B007
+    for items, rejections in convert_scans(plan, {}, ONE_WORKER, role="training"):  # noqa: B007
         converted |= {key: stored for key, stored in items.items() if stored is not None}
-    return inventory, converted, rejections
+    return plan, converted, rejections
 
 
 def test_every_bad_scan_is_listed_with_its_reason_and_the_good_ones_are_converted(study):
@@ -76,6 +93,24 @@ def test_every_bad_scan_is_listed_with_its_reason_and_the_good_ones_are_converte
     assert {name for name, reason in reasons.items() if REASONS[name] not in reason} == set()
 
 
+def test_the_ledger_balances_and_says_what_became_of_each(study):
+    plan, converted, rejections = convert(study)
+
+    ledger, warnings = write_ledger(plan, converted, rejections, IngestConfig(), role="training")
+
+    rules = {row.key.removeprefix("sub-").removesuffix("_ses-01"): row.rule for row in ledger.itertuples()}
+    assert rules == {
+        **dict.fromkeys(("good1", "good2"), "files.only_scan"),
+        **dict.fromkeys(("truncated", "fourD", "nan"), "scan.unusable"),
+        "missing": "files.missing",
+        "odd": "table.other_diagnosis",
+    }
+    assert ledger["candidate"].is_unique and set(ledger["state"]) == {"new"} and warnings == []
+    assert (
+        ledger.set_index("key").loc["sub-good1_ses-01", "file"] == "sub-good1/ses-01/anat/sub-good1_ses-01_T1w.nii.gz"
+    )
+
+
 def test_no_reason_tells_where_the_scans_lie(study):
     _, _, rejections = convert(study)
 
@@ -83,45 +118,70 @@ def test_no_reason_tells_where_the_scans_lie(study):
 
 
 def test_participants_are_those_whose_scan_was_converted(study):
-    inventory, converted, _ = convert(study)
+    plan, converted, _ = convert(study)
 
-    table = describe_participants(inventory, converted)
+    table = describe_participants(plan, converted)
 
     assert table["participant_id"].tolist() == ["sub-good1", "sub-good2"]
     assert table["diagnosis"].tolist() == ["CN", "CN"]
+    assert table["rule"].tolist() == ["files.only_scan"] * 2
 
 
-def test_a_scan_that_was_converted_before_is_left_alone(study):
-    inventory, converted, _ = convert(study)
+def test_ages_from_90_on_are_one_category(study):
+    table = Path(study.path) / "clinical.csv"
+    table.write_text(table.read_text().replace("good1,CN,70", "good1,CN,93.5").replace("good2,CN,70", "good2,CN,89.9"))
+    plan, converted, _ = convert(study)
 
-    again = [items for items, _ in convert_scans(inventory, converted, ONE_WORKER, role="training")]
-
-    assert set().union(*again) & {"sub-good1_ses-01", "sub-good2_ses-01"} == set()
-
-
-def test_a_changed_scan_is_converted_again(study, rng):
-    inventory, converted, _ = convert(study)
-    write_scan(Path(study.path) / "good1.nii.gz", rng.random(SHAPE))
-
-    again = [items for items, _ in convert_scans(inventory, converted, ONE_WORKER, role="training")]
-
-    assert "sub-good1_ses-01" in set().union(*again)
+    assert describe_participants(plan, converted)["age"].tolist() == [90.0, 89.9]
 
 
-def test_a_subject_that_left_the_study_is_removed(study):
-    inventory, converted, _ = convert(study)
-    fewer = inventory._replace(visits=[visit for visit in inventory.visits if "good1" not in visit.key])
+def test_what_the_source_lacks_is_logged_and_kept_for_the_report(study, caplog, monkeypatch):
+    inventory = list_visits(study, ONE_WORKER, role="training")._replace(warnings=("MRIQUALITY.csv is missing",))
+    monkeypatch.setattr("cohortsmith.pipelines.ingest.nodes.read_source", lambda *_, **__: inventory)
 
-    first_items, _ = next(convert_scans(fewer, converted, ONE_WORKER, role="training"))
+    plan, converted, rejections = convert(study)
 
-    assert first_items == {"sub-good1_ses-01": None}
+    assert "training: MRIQUALITY.csv is missing" in caplog.text
+    assert write_ledger(plan, converted, rejections, IngestConfig(), role="training")[1] == [
+        "MRIQUALITY.csv is missing"
+    ]
+
+
+def test_only_where_it_is_wanted_a_map_says_who_is_who(study, tmp_path_factory):
+    place = tmp_path_factory.mktemp("safe") / "map.tsv"
+    plan, converted, rejections = convert(study)
+
+    for role in ("training", "external", "training"):
+        write_ledger(plan, converted, rejections, IngestConfig(pseudonym_map=str(place)), role=role)
+
+    rows = pd.read_csv(place, sep="\t", dtype=str, keep_default_na=False)
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600 and list(place.parent.iterdir()) == [place]
+    assert rows.groupby("role").size().to_dict() == {"external": 7, "training": 7}
+    good = rows[rows["key"] == "sub-good1_ses-01"].iloc[0]
+    assert good["delivered"] == "good1.nii.gz" and good["file"].endswith("sub-good1_ses-01_T1w.nii.gz")
+
+
+@pytest.mark.parametrize(
+    "place", ["data/map.tsv", "mlruns/map.tsv", "data/../data/x/map.tsv", "link/map.tsv", "no/map.tsv", "."]
+)
+def test_a_map_among_the_results_is_refused(tmp_path, place):
+    for name in ("data", "mlruns"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+
+    with pytest.raises(ConfigurationError, match="pseudonym map"):
+        require_outside(str(tmp_path / place), [tmp_path / "data", tmp_path / "mlruns"])
+
+
+def test_a_map_elsewhere_is_allowed(tmp_path):
+    require_outside(str(tmp_path / "map.tsv"), [tmp_path / "data", tmp_path / "mlruns"])
 
 
 def test_a_table_with_the_wrong_columns_names_them(study):
     (Path(study.path) / "clinical.csv").write_text("who,what\na,b\n")
 
     with pytest.raises(StudyError, match="id"):
-        list_visits(study, role="training")
+        list_visits(study, ONE_WORKER, role="training")
 
 
 def test_a_duplicated_id_stops_the_study_by_name(study):
@@ -129,4 +189,4 @@ def test_a_duplicated_id_stops_the_study_by_name(study):
     table.write_text(table.read_text() + "good1,CN,70,F\n")
 
     with pytest.raises(StudyError, match="good1"):
-        list_visits(study, role="training")
+        list_visits(study, ONE_WORKER, role="training")

@@ -24,7 +24,7 @@ from cohortsmith.reporting.content import (
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
 from cohortsmith.reporting.wording import describe_methods
 
-STUDY = {"name": "phantom", "source": "phantom", "labels": ["CN", "AD"]}
+STUDY = {"name": "phantom", "source": "adni", "simulated": True, "labels": ["CN", "AD"]}
 SHAPE = (28, 36, 32)
 SKILL = {"real": 0.4, "real+classic": 0.5, "synthetic": 0.35, "real+synthetic": 0.9, "random-labels": 0.0}
 

@@ -67,14 +67,12 @@ class TestEndOfRun:
 class TestMethods:
     def test_the_paragraph_follows_the_configuration(self):
         study = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
-        config = RunConfig.model_validate(
-            {"study": study, "generator": {"latent_dim": 7}, "split": {"test_fraction": 0.25}}
-        )
+        config = RunConfig.model_validate({"study": study, "generator": {"latent_dim": 7}, "split": {"test": 0.25}})
 
         text = describe_methods(config)
 
         assert "latent dimension 7" in text
-        assert "test (25%)" in text
+        assert "25% to test" in text
         assert "Tustison" in text
 
     def test_slices_were_neither_corrected_nor_registered(self):
@@ -84,3 +82,10 @@ class TestMethods:
 
         assert "N4" not in text
         assert "aligned already" in text
+
+
+def test_the_end_of_a_run_says_how_many_scans_were_set_aside():
+    told = end_of_run(None, "report.html", "kedro ui", "Not asked for.", "97 used, 3 set aside (3 in prepare)")
+
+    assert "Scans:   97 used, 3 set aside (3 in prepare)" in told
+    assert "Scans:" not in end_of_run(None, "report.html", "kedro ui")

@@ -1,44 +1,19 @@
-"""The classifiers and arms that say what the augmentation is worth."""
+"""The arms that say what the augmentation is worth."""
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from cohortsmith.config.base import Config
 
-Arm = Literal["real", "real+classic", "synthetic", "real+synthetic", "random-labels"]
+Arm = Literal[
+    "real", "real+classic", "real+oversampling", "synthetic", "real+synthetic", "real+vae-prior", "random-labels"
+]
+"""What a classifier is trained on.
 
-
-class ClassifierConfig(Config):
-    """A CNN of convolution blocks (3^n kernel, batch norm, activation, max pooling) and a dense head.
-
-    strides: of the convolution in each block (table 2.6 uses 1, 1, 2, 2; the 3-D nets 1 throughout).
-    padded_pooling: halve rounding up, with a zero plane on the low-index side; else round down.
-    batch_size: a multiple of 4, so that every batch is half patients, and half real where two sources mix.
-    evaluations: evenly spaced points at which the state is validated on real images.
-    """
-
-    channels: tuple[PositiveInt, ...] = Field(default=(8, 16, 32, 64, 128), min_length=1)
-    strides: tuple[PositiveInt, ...] = (1, 1, 1, 1, 1)
-    convolution_padding: Literal[0, 1] = 1
-    padded_pooling: bool = True
-    dense: tuple[PositiveInt, ...] = (350, 25)
-    dropout: float = Field(default=0.5, ge=0, lt=1)
-    activation: Literal["relu", "leaky_relu"] = "relu"
-    dense_activation: Literal["relu", "leaky_relu"] = "relu"
-    learning_rate: PositiveFloat = 1e-4
-    weight_decay: float = Field(default=0.0, ge=0)
-    batch_size: int = Field(default=16, gt=0, multiple_of=4)
-    optimizer_steps: PositiveInt = 200
-    evaluations: PositiveInt = 20
-
-    @model_validator(mode="after")
-    def _agree(self) -> Self:
-        if len(self.strides) != len(self.channels):
-            raise ValueError("strides needs one number per convolution block, as many as channels")
-        if self.evaluations > self.optimizer_steps:
-            raise ValueError("evaluations cannot exceed optimizer_steps")
-        return self
+real+oversampling: copies of the real images, as many as there are synthetic ones, in the synthetic ones' place.
+real+vae-prior: images that a plain VAE makes of draws from its prior, in the synthetic ones' place.
+"""
 
 
 class ClassicAugmentationConfig(Config):

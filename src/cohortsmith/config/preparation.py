@@ -42,19 +42,58 @@ class RegistrationConfig(Config):
         return self
 
 
+class TemplateConfig(Config):
+    """The image that scans are registered to: the one nilearn ships, or the user's own file.
+
+    path: of a T1w template in MNI space, or nothing. sha256: of that file's content; the default is that of
+    `mni_icbm152_t1_tal_nlin_sym_09c.nii` (McGill, ICBM 2009c symmetric) as Clinica's t1-linear uses it.
+    space: its BIDS name, which becomes part of file names.
+    """
+
+    path: str = ""
+    sha256: str = Field("93359ab97c1c027376397612a9b6c30e95406c15bf8695bd4a8efcb2064eaa34", pattern=r"^[0-9a-f]{64}$")
+    space: str = Field("MNI152NLin2009cSym", pattern=r"^[a-zA-Z0-9]+$")
+
+
+# BIDS name of the template that nilearn ships: ICBM 2009a non-linear symmetric, skull-stripped.
+SHIPPED_SPACE = "MNI152NLin2009aSym"
+Intermediate = Literal["bias_field", "registered"]
+
+
 class PreparationConfig(Config):
     """One scan's way from BIDS to the model's grid.
 
     kind: `volume` runs N4, registration, crop; `slices` takes images that are aligned already.
     resolution: mm of the cropped MNI grid (1.0 gives 169 x 208 x 179).
     downsample: integer factor of the trilinear down-sampling after the crop (2 gives 84 x 104 x 89).
-    minimum_correlation: with the template inside the brain, both smoothed to 4 mm; a scan below it is set aside. Good
+    shape: voxels of the model's grid, if others than that. shape_rule: `pad_crop` keeps the voxels and cuts or fills
+    both ends of each axis alike (the far end takes the odd one); `resample` keeps the field of view, not the voxels.
+    minimum_correlation: with the template inside the brain, both smoothed to 4 mm; a scan below it is dropped. Good
     alignments of real scans lie at 0.7 or above, those 10 mm off or upside down below 0.5.
+    keep: what is saved beside the prepared scan and its transform.
+    decisions, external_decisions: tables of a person's decisions on scans, participant_id, session_id (optional),
+    decision (keep or drop) and reason; nothing means `decisions.tsv` beside the prepared scans, if it is there.
     """
 
     kind: Literal["volume", "slices"] = "volume"
+    template: TemplateConfig = TemplateConfig()
     bias_field: BiasFieldConfig = BiasFieldConfig()
     registration: RegistrationConfig = RegistrationConfig()
     resolution: PositiveFloat = 1.0
     downsample: PositiveInt = 2
+    shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
+    shape_rule: Literal["pad_crop", "resample"] = "pad_crop"
     minimum_correlation: float = 0.5
+    keep: tuple[Intermediate, ...] = ()
+    decisions: str = ""
+    external_decisions: str = ""
+
+
+def space_name(config: PreparationConfig) -> str:
+    """Give the BIDS name of the space that prepared scans lie in."""
+    return config.template.space if config.template.path else SHIPPED_SPACE
+
+
+def decisions_path(config: PreparationConfig, role: str) -> str:
+    """Give where the user keeps the decisions on one role's scans, or nothing."""
+    return config.external_decisions if role == "external" else config.decisions

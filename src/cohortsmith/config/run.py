@@ -1,23 +1,38 @@
 """Everything one run is told, in one frozen tree."""
 
+import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from cohortsmith.config.base import Config
+from cohortsmith.config.classifier import ClassifierChoice, CustomConfig
+from cohortsmith.config.cohort import CohortConfig
 from cohortsmith.config.generator import GeneratorConfig, RHVAEConfig, SamplerConfig, TrainingConfig
 from cohortsmith.config.ingest import IngestConfig
-from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
+from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig
-from cohortsmith.config.study import PhantomConfig, SplitConfig, StudyConfig
+from cohortsmith.config.split import SplitConfig
+from cohortsmith.config.study import PhantomConfig, StudyConfig
 from cohortsmith.errors import ConfigurationError
 
 
 class ExecutionConfig(Config):
-    """How the work is spread. workers: processes for scans and classifiers; 0 means one per core."""
+    """How the work is spread; results are the same bytes whatever is chosen.
 
+    engine: `local` (processes of this machine) or `dask` (extra `cluster`).
+    workers: processes for scans and classifiers; 0 means one per core.
+    scheduler: address of a running Dask scheduler; nothing means Dask workers on this machine.
+    memory_per_worker_gb: what one worker may need; fewer are started where memory is short. 0: the step's estimate.
+    attempts: how often a job that takes its worker down is tried before it is set aside.
+    """
+
+    engine: Literal["local", "dask"] = "local"
     workers: int = Field(0, ge=0)
+    scheduler: str = ""
+    memory_per_worker_gb: float = Field(0, ge=0)
+    attempts: int = Field(2, ge=1, le=10)
 
 
 class RunConfig(Config):
@@ -26,12 +41,13 @@ class RunConfig(Config):
     study: StudyConfig
     ingest: IngestConfig = IngestConfig()
     phantom: PhantomConfig = PhantomConfig()
+    cohort: CohortConfig = CohortConfig()
     split: SplitConfig = SplitConfig()
     preparation: PreparationConfig = PreparationConfig()
     generator: GeneratorConfig = RHVAEConfig()
     training: TrainingConfig = TrainingConfig()
     sampler: SamplerConfig = SamplerConfig()
-    classifier: ClassifierConfig = ClassifierConfig()
+    classifier: ClassifierChoice = CustomConfig()
     judge: JudgeConfig = JudgeConfig()
     execution: ExecutionConfig = ExecutionConfig()
     seed: int = Field(1, ge=0)
@@ -45,7 +61,11 @@ def read_run_config(parameters: dict[str, Any]) -> RunConfig:
     """
     config = RunConfig.read(parameters, "parameters")
     _check_sampler(config)
-    if config.study.source != "phantom":
+    _check_preparation(config.preparation)
+    _check_keep_tables(config.cohort)
+    if config.study.simulated:
+        _check_simulated(config.study)
+    else:
         for name, path in {"path": config.study.path, "external_path": config.study.external_path}.items():
             _check_exists(name, path, required=name == "path")
     return config
@@ -64,6 +84,62 @@ def _check_sampler(config: RunConfig) -> None:
             expected=f"generator.kind {needed}, or a sampler that any model has: geometric, brownian, prior, "
             "gaussian_mixture",
             remedy="change sampler.kind or generator.kind in conf/<environment>/parameters.yml",
+        )
+
+
+def _check_preparation(preparation: PreparationConfig) -> None:
+    for name, path in {
+        "decisions": preparation.decisions,
+        "external_decisions": preparation.external_decisions,
+        "template.path": preparation.template.path,
+    }.items():
+        if path and not Path(path).is_file():
+            raise ConfigurationError(
+                "a file of the preparation is not there",
+                where=f"parameters.preparation.{name}",
+                got=path,
+                expected="an existing file, or nothing",
+                remedy=f"set preparation.{name} in conf/<environment>/parameters.yml, or remove it",
+            )
+    if preparation.template.path:
+        _check_template(Path(preparation.template.path), preparation.template.sha256)
+
+
+def _check_keep_tables(cohort: CohortConfig) -> None:
+    for name, path in {"keep_table": cohort.keep_table, "external_keep_table": cohort.external_keep_table}.items():
+        if path and not Path(path).is_file():
+            raise ConfigurationError(
+                "the table of scans to keep is not there",
+                where=f"parameters.cohort.{name}",
+                got=path,
+                expected="an existing file, or nothing",
+                remedy=f"set cohort.{name} in conf/<environment>/parameters.yml, or remove it",
+            )
+
+
+def _check_template(path: Path, expected: str) -> None:
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != expected:
+        raise ConfigurationError(
+            "the template is not the expected file",
+            where="parameters.preparation.template",
+            got=f"SHA-256 {found}",
+            expected=f"SHA-256 {expected}",
+            remedy="unpack or fetch it again; for another template set template.sha256 and template.space as well",
+        )
+
+
+def _check_simulated(study: StudyConfig) -> None:
+    # The base configuration is that of the simulated study: a study of one's own must not inherit that it is simulated.
+    delivered = ("01_raw", study.name, "training")
+    if study.source != "adni" or Path(study.path).parts[-len(delivered) :] != delivered:
+        raise ConfigurationError(
+            "a study of one's own is taken for the simulated one",
+            where="parameters.study.simulated",
+            got=f"true, with study.source {study.source}",
+            expected=f"false, or the simulated study where it is delivered: .../{'/'.join(delivered)}",
+            remedy="set study.simulated: false in conf/<environment>/parameters.yml",
         )
 
 

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from cohortsmith.config.base import Config
 
-Source = Literal["phantom", "nifti", "bids", "slices", "dicom", "adni", "aibl", "oasis1"]
+Source = Literal["nifti", "bids", "slices", "dicom", "adni", "aibl", "oasis1"]
 Stage = Literal["ingest", "prepare", "learn", "augment", "judge", "report"]
 
 
@@ -26,6 +26,7 @@ class Columns(Config):
 class StudyConfig(Config):
     """One study: where its scans lie and what its labels are called.
 
+    simulated: it is the embedded phantom study, which is delivered to `path` before it is read.
     labels: the negative (control) label first, the positive (patient) label second.
     table: the clinical table, or the folder of a study's tables (default: inside `path`).
     external_source: kind of the external study, if not `source`.
@@ -34,6 +35,7 @@ class StudyConfig(Config):
 
     name: str = Field(pattern=r"^[a-zA-Z0-9]+$")
     source: Source
+    simulated: bool = False
     path: str = ""
     table: str = ""
     labels: tuple[str, str]
@@ -59,18 +61,3 @@ class PhantomConfig(Config):
     effect_sd: PositiveFloat = 0.6
     control_sd: PositiveFloat = 0.5
     seed: int = 2026
-
-
-class SplitConfig(Config):
-    """Subject-level split, stratified by diagnosis. Fractions are of the subjects; folds of one cohort."""
-
-    test_fraction: float = Field(0.2, ge=0, lt=1)
-    validation_fraction: float = Field(0.2, ge=0, lt=1)
-    minimum_per_class: PositiveInt = 5
-    seed: int = 7
-
-    @model_validator(mode="after")
-    def _leave_something_to_train_on(self) -> "SplitConfig":
-        if self.test_fraction + self.validation_fraction >= 1:
-            raise ValueError("test_fraction + validation_fraction must be below 1")
-        return self

@@ -22,16 +22,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 class Atomically(AbstractDataset[Any, Any]):
-    """Save the wrapped dataset so that a kill leaves the old file or the whole new one, never a part."""
+    """Save the wrapped dataset so that a kill leaves the old file or the whole new one, never a part.
 
-    def __init__(self, *, filepath: str, dataset: dict[str, Any], metadata: dict[str, Any] | None = None) -> None:
+    optional: loading gives `None` where there is no file yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        filepath: str,
+        dataset: dict[str, Any],
+        optional: bool = False,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
         self._path, self._config, self.metadata = Path(filepath), dataset, metadata
+        self._optional = optional
 
     def save(self, data: Any) -> None:
         with replacing(self._path) as part:
             self._wrapped(part).save(data)
 
     def load(self) -> Any:
+        if self._optional and not self._exists():
+            return None
         return self._wrapped(self._path).load()
 
     def _wrapped(self, path: Path) -> AbstractDataset[Any, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
+from cohortsmith.imaging.atomic_write import write_text
 from cohortsmith.imaging.bids import write_dataset_description
 from cohortsmith.imaging.bids_tables import FolderDescription, write_participants
 
@@ -17,8 +18,15 @@ class BidsFolder(AbstractDataset[FolderDescription, Path]):
 
     def save(self, data: FolderDescription) -> None:
         write_dataset_description(
-            self._root, data.name, derivative=data.derivative, description=data.description, sources=data.sources
+            self._root,
+            data.name,
+            derivative=data.derivative,
+            description=data.description,
+            sources=data.sources,
+            links=data.links,
         )
+        if data.ignored:
+            write_text(self._root / ".bidsignore", "\n".join(data.ignored) + "\n")
         write_participants(self._root, data.participants)
 
     def load(self) -> Path:

@@ -14,7 +14,7 @@ from kedro.io import AbstractDataset
 from PIL import Image
 
 from cohortsmith.datasets.atomically import replacing
-from cohortsmith.imaging.atomic_write import write_json
+from cohortsmith.imaging.atomic_write import write_bytes, write_json
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import Volume, write_volume
 
@@ -25,6 +25,7 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
     name: file name without extension; `<key>`, `<subject>` and `<session>` are filled in.
     record_name: the same for the JSON record where it must lie elsewhere.
     previews: also write a PNG beside a volume of one slice.
+    What a record calls `Files` lies beside the volume, and goes with it.
     """
 
     def __init__(
@@ -43,13 +44,20 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
     def save(self, data: dict[str, Stored | None]) -> None:
         for key, stored in data.items():
             volume_path, record_path = self._path(self._name, key, ".nii.gz"), self._record_path(key)
+            outdated = set(_read(record_path).get("Files", ()))
             record_path.unlink(missing_ok=True)  # never a new payload under an old record
+            files = {} if stored is None else {f"{key}_{name}": content for name, content in stored.files.items()}
+            for name in sorted(outdated - set(files)):
+                volume_path.with_name(name).unlink(missing_ok=True)
             if stored is None:
                 self._remove(volume_path)
                 continue
             if stored.volume is not None:
                 self._write_payload(volume_path, stored.volume)
-            write_json(record_path, {**stored.record, "Key": key})
+            for name, content in files.items():
+                write_bytes(volume_path.with_name(name), content)
+            kept = {"Files": sorted(files)} if files else {}
+            write_json(record_path, {**stored.record, **kept, "Key": key})
 
     def load(self) -> dict[str, Stored]:
         return dict(sorted(self._records()))
@@ -65,7 +73,7 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
 
     def _records(self) -> Iterator[tuple[str, Stored]]:
         for path in self._root.glob(_fill(self._record_name, "*", "*", "*") + ".json"):
-            record = json.loads(path.read_text())
+            record = _read(path)
             if "Key" in record:
                 volume_path = self._path(self._name, record["Key"], ".nii.gz")
                 yield record["Key"], Stored(record, path=str(volume_path))
@@ -82,6 +90,13 @@ class RecordFolder(AbstractDataset[dict[str, Stored | None], dict[str, Stored]])
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._root), "name": self._name}
+
+
+def _read(record_path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(record_path.read_text()))
+    except (FileNotFoundError, json.JSONDecodeError):  # never written, or damaged: made again
+        return {}
 
 
 def _fill(name: str, key: str, subject: str, session: str) -> str:

@@ -14,10 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics.pairwise import euclidean_distances
 
+from cohortsmith.evaluation.leakage import subject_of
+
 Images = NDArray[np.float32]
 
 # at most this many bytes of either image set are held in float64 at a time
-_CHUNK_BYTES = 32 * 2**20
+_CHUNK_BYTES = 64 * 2**20
 
 
 class Reconstructions(NamedTuple):
@@ -75,10 +77,39 @@ def screen_copies(
     return CopyScreen(table, threshold, threshold_reconstruction, float(close.mean()), expected_share)
 
 
+def list_quarantine(screen: CopyScreen, keys: Sequence[str]) -> pd.DataFrame:
+    """List the flagged synthetic scans that must not be used or handed on: one row each, closest first.
+
+    keys: of the synthetic images, in the order that they were screened in. Columns: key, nearest_subject (training),
+    compared_with ("image" or "reconstruction", whichever lies further below its threshold), distance, threshold
+    (RMSE, intensity units), share_of_threshold.
+    """
+    views = [_against(screen.table, keys, "image", "", screen.threshold)]
+    if "distance_reconstruction" in screen.table:
+        suffix, threshold = "_reconstruction", screen.threshold_reconstruction
+        views.append(_against(screen.table, keys, "reconstruction", suffix, threshold))
+    pairs = pd.concat(views, ignore_index=True).sort_values("share_of_threshold", kind="stable")
+    return pairs[pairs["share_of_threshold"] < 1].drop_duplicates("key").reset_index(drop=True)
+
+
 def nearest(images: Images, others: Images) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Find each image's nearest other one: (M, *shape), (N, *shape) -> index (M,), RMSE over pixels (M,)."""
     found = [_nearest_of_chunk(chunk, others) for chunk in _chunks(images)]
     return np.concatenate([index for index, _ in found]), np.concatenate([distance for _, distance in found])
+
+
+def _against(
+    table: pd.DataFrame, keys: Sequence[str], compared_with: str, suffix: str, threshold: float
+) -> pd.DataFrame:
+    distance = table[f"distance{suffix}"]
+    columns = {
+        "key": list(keys),
+        "nearest_subject": [subject_of(name) for name in table[f"nearest{suffix}"]],
+        "compared_with": compared_with,
+        "distance": distance,
+        "threshold": threshold,
+    }
+    return pd.DataFrame({**columns, "share_of_threshold": distance / threshold if threshold else np.inf})
 
 
 def _screen(

@@ -11,6 +11,11 @@ def subject_of(key: str) -> str:
     return key.split("_", 1)[0]
 
 
+def person_of(key: str) -> str:
+    """Give what two keys of one person share: the subject, however it is capitalised."""
+    return subject_of(key.strip()).casefold()
+
+
 def assert_no_leak(splits: Mapping[str, Iterable[str]], ancestry: Mapping[str, Iterable[str]]) -> None:
     """Check that no subject is in two splits and that every generator descends from training subjects only.
 
@@ -20,7 +25,7 @@ def assert_no_leak(splits: Mapping[str, Iterable[str]], ancestry: Mapping[str, I
     Raises:
         LeakageError: a subject is in two splits, or a generator saw one that is not a training subject.
     """
-    subjects = {name: {subject_of(key) for key in keys} for name, keys in splits.items()}
+    subjects = {name: {person_of(key) for key in keys} for name, keys in splits.items()}
     for (one, ones), (other, others) in combinations(subjects.items(), 2):
         _refuse(
             ones & others,
@@ -28,7 +33,7 @@ def assert_no_leak(splits: Mapping[str, Iterable[str]], ancestry: Mapping[str, I
             "split by subject; if they are other people, rename them",
         )
     for label, ancestors in ancestry.items():
-        seen = {subject_of(key) for key in ancestors}
+        seen = {person_of(key) for key in ancestors}
         for name, held_out in subjects.items():
             if name != "train":
                 _refuse(seen & held_out, f"the {label} generator saw {name} subjects", "train it again")

@@ -4,14 +4,25 @@ Predictions are a table with one row per arm, seed, test_set and scan: arm, seed
 control, 1 patient), probability (of being a patient). Scans of one subject are averaged first: subjects are judged.
 """
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import balanced_accuracy_score, recall_score, roc_auc_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    brier_score_loss,
+    f1_score,
+    matthews_corrcoef,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+)
 
 from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.intervals import Calls, Uncertain, estimate, interval
+
+ByClass = tuple[pd.DataFrame, pd.DataFrame]
 
 
 class Difference(NamedTuple):
@@ -37,7 +48,7 @@ class Difference(NamedTuple):
 
 
 REFERENCE, CONTROL = "real", "random-labels"
-METRICS = ("sensitivity", "specificity", "balanced_accuracy", "auc")
+METRICS = ("sensitivity", "specificity", "balanced_accuracy", "auc", "ppv", "npv", "f1", "mcc", "brier")
 
 
 def average_scans(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +72,11 @@ def average_scans(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def score_runs(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Score every run at probability 0.5: one row per test_set, arm and seed, one column per metric."""
+    """Score every run at probability 0.5: one row per test_set, arm and seed, one column per metric.
+
+    0/0 counts as 0, as in ClinicaDL. ppv and npv hold at the test set's share of patients only; brier is the mean
+    squared error of the probabilities, lower is better.
+    """
     runs = average_scans(predictions).groupby(["test_set", "arm", "seed"], sort=False)
     rows = [dict(zip(("test_set", "arm", "seed"), key, strict=True), **_score(run)) for key, run in runs]
     return pd.DataFrame(rows)
@@ -80,7 +95,7 @@ def summarise_arms(
     for (test_set, arm), calls in _calls(predictions).items():
         runs = scores[(scores["test_set"] == test_set) & (scores["arm"] == arm)]
         moments = {f"{m}_{name}": runs[m].agg(how) for m in METRICS for name, how in _MOMENTS.items()}
-        sure = estimate(_values(calls), n_draws, random)
+        sure = estimate(values_of(calls), n_draws, random)
         rows.append({"test_set": test_set, "arm": arm, **_counts(calls), **moments, **_bounds(sure, confidence)})
     return pd.DataFrame(rows)
 
@@ -93,19 +108,35 @@ def compare_arms(
     One row (`Difference`) per test_set and arm, neither the real nor the random-label arm. With m arms on a test set
     every interval is at 1 - (1 - confidence) / m (Bonferroni), so all m hold together at `confidence`.
     """
-    calls = _calls(predictions)
+    pairs = pair_arms(predictions)
+    arms_of = Counter(test_set for test_set, _ in pairs)
     rows = []
-    for test_set in dict.fromkeys(name for name, _ in calls):
-        arms = [arm for name, arm in calls if name == test_set and arm not in (REFERENCE, CONTROL)]
-        for arm in arms:
-            paired = _difference(calls[test_set, arm], calls[test_set, REFERENCE])
-            sure = estimate(_values(paired), n_draws, random)
-            rows.append(_compared(test_set, arm, paired, sure, 1 - (1 - confidence) / len(arms)))
+    for (test_set, arm), paired in pairs.items():
+        sure = estimate(values_of(paired), n_draws, random)
+        rows.append(_compared(test_set, arm, paired, sure, 1 - (1 - confidence) / arms_of[test_set]))
     return pd.DataFrame(rows, columns=list(Difference._fields))
 
 
+def pair_arms(predictions: pd.DataFrame) -> dict[tuple[str, str], ByClass]:
+    """Subtract the real arm's right calls from each other arm's, per test set and arm.
+
+    Gives (controls, patients), each with one row per seed that both arms have and one column per subject: 1 where
+    only the arm is right, -1 where only the real arm is, else 0. The random-label arm is left out.
+    """
+    calls = _calls(predictions)
+    return {
+        (test_set, arm): _difference(table, calls[test_set, REFERENCE])
+        for (test_set, arm), table in calls.items()
+        if arm not in (REFERENCE, CONTROL)
+    }
+
+
+def values_of(calls: ByClass) -> Calls:
+    """Give the bare numbers of controls and of patients: seeds x subjects."""
+    return calls[0].to_numpy(dtype=float), calls[1].to_numpy(dtype=float)
+
+
 _MOMENTS = {"mean": "mean", "sd": "std"}
-_Class = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def _score(run: pd.DataFrame) -> dict[str, float]:
@@ -115,10 +146,15 @@ def _score(run: pd.DataFrame) -> dict[str, float]:
         "specificity": float(recall_score(labels, called, pos_label=0, zero_division=0)),
         "balanced_accuracy": float(balanced_accuracy_score(labels, called)),
         "auc": float(roc_auc_score(labels, run["probability"])),
+        "ppv": float(precision_score(labels, called, zero_division=0)),
+        "npv": float(precision_score(labels, called, pos_label=0, zero_division=0)),
+        "f1": float(f1_score(labels, called, zero_division=0)),
+        "mcc": float(matthews_corrcoef(labels, called)),
+        "brier": float(brier_score_loss(labels, run["probability"])),
     }
 
 
-def _calls(predictions: pd.DataFrame) -> dict[tuple[str, str], _Class]:
+def _calls(predictions: pd.DataFrame) -> dict[tuple[str, str], ByClass]:
     """Tabulate which calls were right, per test set and arm: controls and patients, each seeds x subjects."""
     subjects = average_scans(predictions)
     subjects["right"] = ((subjects["probability"] >= 0.5) == (subjects["label"] == 1)).astype(float)
@@ -141,7 +177,7 @@ def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _difference(arm: _Class, reference: _Class) -> _Class:
+def _difference(arm: ByClass, reference: ByClass) -> ByClass:
     controls, patients = (
         one.loc[one.index.intersection(other.index)] - other.loc[one.index.intersection(other.index)]
         for one, other in zip(arm, reference, strict=True)
@@ -149,17 +185,13 @@ def _difference(arm: _Class, reference: _Class) -> _Class:
     return controls, patients
 
 
-def _compared(test_set: str, arm: str, paired: _Class, sure: Uncertain, level: float) -> dict[str, Any]:
+def _compared(test_set: str, arm: str, paired: ByClass, sure: Uncertain, level: float) -> dict[str, Any]:
     variances = {"seed_variance": sure.seed_variance, "subject_variance": sure.subject_variance}
     found = {"test_set": test_set, "arm": arm, "difference": sure.value, "confidence": level}
     return {**found, **_bounds(sure, level), **variances, **_counts(paired)}
 
 
-def _values(calls: _Class) -> Calls:
-    return calls[0].to_numpy(dtype=float), calls[1].to_numpy(dtype=float)
-
-
-def _counts(calls: _Class) -> dict[str, int]:
+def _counts(calls: ByClass) -> dict[str, int]:
     return {"n_seeds": len(calls[0]), "n_controls": calls[0].shape[1], "n_patients": calls[1].shape[1]}
 
 

@@ -17,6 +17,9 @@ CANNOT_TELL, BROKEN = "cannot tell", "protocol broken"
 MINIMUM_SEEDS = 3
 MINIMUM_SUBJECTS = 10
 
+# how often an effect of the smallest size that matters should be shown, when subjects are counted for the next study
+POWER = 0.8
+
 # "the protocol is broken" is a grave word: it is said wrongly at most once in a hundred sound studies
 CONTROL_CONFIDENCE = 0.99
 
@@ -41,21 +44,25 @@ def give_verdicts(arms: pd.DataFrame, differences: pd.DataFrame, smallest_effect
 def state_rule(confidence: float, smallest_effect: float) -> str:
     """Word the rule that `give_verdicts` follows."""
     return (
-        f"An arm {HELPS} ({HARMS}) when the whole interval of its balanced accuracy minus that of the {REFERENCE} arm "
-        f"is above (below) zero, and {NO_DIFFERENCE} when it is within ±{smallest_effect:g}; otherwise we "
-        f"{CANNOT_TELL}. The intervals of all arms on a test set hold together at {confidence:.0%} (Bonferroni), and "
-        f"cover the choice of seeds and of test subjects. With fewer than {MINIMUM_SEEDS} seeds or "
-        f"{MINIMUM_SUBJECTS} test subjects of a class we always {CANNOT_TELL}. Classifiers trained on random labels "
-        f"must be at chance: where 0.5 is outside their {CONTROL_CONFIDENCE:.0%} interval, we say {BROKEN}."
+        f"An arm {NO_DIFFERENCE} that matters when the whole interval of its balanced accuracy minus that of the "
+        f"{REFERENCE} arm is within ±{smallest_effect:g}; failing that, it {HELPS} ({HARMS}) when the whole interval "
+        f"is above (below) zero; otherwise we {CANNOT_TELL}. The intervals of all arms on a test set hold together at "
+        f"{confidence:.0%} (Bonferroni), and cover the choice of seeds and of test subjects. With fewer than "
+        f"{MINIMUM_SEEDS} seeds or {MINIMUM_SUBJECTS} test subjects of a class we always {CANNOT_TELL}. Classifiers "
+        f"trained on random labels must be at chance: where 0.5 is outside their {CONTROL_CONFIDENCE:.0%} interval, "
+        f"we say {BROKEN}."
     )
 
 
-def count_needed(row: Difference, half_width: float) -> tuple[int, int]:
-    """Reckon how many seeds, and test subjects per class, would narrow a difference's interval to ± `half_width`.
+def count_needed(row: Difference, effect: float, power: float = POWER) -> tuple[int, int]:
+    """Reckon how many seeds, and test subjects per class, would show a true `effect` with this power.
 
-    Either source of variance may use half of what is allowed; both shrink as 1 / n. Never fewer than there are.
+    Shown: the interval excludes zero, so that effect = (z of the confidence + z of the power) standard errors (the
+    normal approximation). Either source of variance may use half of what is allowed; both shrink as 1 / n. Never
+    fewer than there are.
     """
-    allowed = (half_width / stats.norm.ppf((1 + row.confidence) / 2)) ** 2 / 2
+    quantiles = stats.norm.ppf((1 + row.confidence) / 2) + stats.norm.ppf(power)
+    allowed = (effect / quantiles) ** 2 / 2
     seeds = max(row.n_seeds, ceil(row.n_seeds * row.seed_variance / allowed))
     fewest = min(row.n_controls, row.n_patients)
     return seeds, max(fewest, ceil(fewest * row.subject_variance / allowed))
@@ -85,9 +92,11 @@ def _judge(row: Difference, intact: bool | None, smallest_effect: float) -> Verd
 def _word(row: Difference, smallest_effect: float) -> str:
     if _is_too_small(row) or not np.isfinite([row.low, row.high]).all():
         return CANNOT_TELL
-    if row.low > 0 or row.high < 0:
-        return HELPS if row.low > 0 else HARMS
-    return NO_DIFFERENCE if max(-row.low, row.high) <= smallest_effect else CANNOT_TELL
+    if max(-row.low, row.high) <= smallest_effect:
+        return NO_DIFFERENCE
+    if row.low > 0:
+        return HELPS
+    return HARMS if row.high < 0 else CANNOT_TELL
 
 
 def _is_too_small(row: Difference) -> bool:
@@ -97,4 +106,7 @@ def _is_too_small(row: Difference) -> bool:
 def _what_is_missing(row: Difference, smallest_effect: float) -> str:
     seeds, subjects = count_needed(row, smallest_effect)
     seeds, subjects = max(seeds, MINIMUM_SEEDS), max(subjects, MINIMUM_SUBJECTS)
-    return f"; about {seeds} seeds and {subjects} test subjects per class would show effects of {smallest_effect:g}"
+    return (
+        f"; about {seeds} seeds and {subjects} test subjects per class would show effects of {smallest_effect:g} "
+        f"{POWER:.0%} of the time"
+    )

@@ -126,11 +126,18 @@ def write_derivative_scan(
 
 
 def write_dataset_description(
-    root: Path, name: str, *, derivative: bool = False, description: str = "", sources: tuple[str, ...] = ()
+    root: Path,
+    name: str,
+    *,
+    derivative: bool = False,
+    description: str = "",
+    sources: tuple[str, ...] = (),
+    links: Mapping[str, str] | None = None,
 ) -> None:
     """Write dataset_description.json and README, raw or derivative, naming cohortsmith as the generator.
 
     sources: BIDS URIs or paths, relative to the dataset, of what it was derived from.
+    links: dataset name of a BIDS URI -> where that dataset lies.
     """
     generator = {"Name": "cohortsmith", "Version": version("cohortsmith")}
     content: dict[str, Any] = {
@@ -141,6 +148,8 @@ def write_dataset_description(
     }
     if sources:
         content["SourceDatasets"] = [{"URL": source} for source in sources]
+    if links:
+        content["DatasetLinks"] = dict(links)
     write_json(root / "dataset_description.json", content)
     kind = "Derived from a BIDS dataset" if derivative else "Converted to BIDS"
     text = f"# {name}\n\n{kind} by cohortsmith {generator['Version']}.\n\n{description}\n"

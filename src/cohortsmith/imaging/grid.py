@@ -90,3 +90,27 @@ def resample(volume: Volume, transform: NDArray[np.float64], grid: Grid, order: 
         cval=float(volume.data.min()),
     )
     return Volume(data.astype(np.float32, copy=False), grid.affine)
+
+
+def fit_centre(volume: Volume, shape: tuple[int, int, int]) -> Volume:
+    """Cut, or fill with the volume's minimum, both ends of each axis alike; the far end takes the odd voxel."""
+    surplus = np.array(shape) - volume.data.shape
+    before = np.where(surplus > 0, surplus // 2, -(-surplus // 2))
+    kept = volume.data[*(slice(max(-b, 0), max(-b, 0) + n) for b, n in zip(before, shape, strict=True))]
+    missing = np.array(shape) - kept.shape
+    starts = np.maximum(before, 0)
+    widths = list(zip(starts, missing - starts, strict=True))
+    affine = volume.affine.copy()
+    affine[:3, 3] -= volume.affine[:3, :3] @ before
+    return Volume(np.pad(kept, widths, constant_values=float(volume.data.min())), affine)
+
+
+def fit_extent(volume: Volume, shape: tuple[int, int, int]) -> Volume:
+    """Interpolate linearly onto `shape` voxels that fill the same field of view."""
+    stretch = np.array(volume.data.shape) / shape
+    affine = volume.affine @ np.diag([*stretch, 1.0])
+    affine[:3, 3] = volume.affine[:3, :3] @ ((stretch - 1) / 2) + volume.affine[:3, 3]
+    # Where voxels get smaller, the outermost centres lie beyond the last known ones: the edge is repeated.
+    padded = Volume(np.pad(volume.data, 1, mode="edge"), volume.affine.copy())
+    padded.affine[:3, 3] -= volume.affine[:3, :3].sum(axis=1)
+    return resample(padded, np.eye(4), Grid(shape, affine))

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cohortsmith.config.preparation import PreparationConfig
-from cohortsmith.errors import ScanRejected
+from cohortsmith.imaging.background import measure_background
 from cohortsmith.imaging.bias_field import correct_bias
-from cohortsmith.imaging.grid import downsample, resample
+from cohortsmith.imaging.grid import Grid, downsample, fit_centre, fit_extent, grid_of, resample
 from cohortsmith.imaging.intensity import min_max
 from cohortsmith.imaging.quality import measure_alignment, measure_bias, measure_transform
 from cohortsmith.imaging.registration import register
@@ -20,46 +20,56 @@ from cohortsmith.imaging.volume import Volume
 
 
 class Prepared(NamedTuple):
-    """A scan ready for the model.
+    """A scan ready for the model, and all that is needed to undo each step.
 
-    volume:    on the model's grid, intensities in [0, 1]
-    transform: (4, 4) world mm of the scan -> world mm of the template
-    quality:   numbers of `imaging.quality`; empty for slices
-    seconds:   per step
+    volume:     on the model's grid, intensities in [0, 1]
+    transform:  (4, 4) world mm of the scan -> world mm of the template
+    quality:    numbers of `imaging.quality` and `imaging.background`; empty for slices
+    seconds:    per step
+    native:     the scan's own grid, in its closest canonical orientation
+    bias_field: on the scan's grid; the corrected scan is the scan divided by it
+    registered: the corrected scan on the crop box, before down-sampling and scaling
     """
 
     volume: Volume
     transform: NDArray[np.float64]
     quality: dict[str, float]
     seconds: dict[str, float]
+    native: Grid
+    bias_field: Volume | None = None
+    registered: Volume | None = None
 
 
 def prepare_scan(volume: Volume, config: PreparationConfig, key: str = "") -> Prepared:
     """Correct the bias field, register, crop, down-sample and scale one scan (slices: the last two only).
 
-    Raises `ScanRejected`, where=key, if the aligned scan does not resemble the template.
+    Raises `ScanRejected`, where=key, if ANTs finds nothing to register.
     """
     if config.kind == "slices":
-        return Prepared(_to_model_grid(volume, config), np.eye(4), {}, {})
+        return Prepared(to_model_grid(volume, config), np.eye(4), {}, {}, grid_of(volume))
     seconds: dict[str, float] = {}
     with _timed(seconds, "bias_field"):
         corrected, field = correct_bias(volume, config.bias_field)
     with _timed(seconds, "registration"):
-        transform = register(corrected, config.registration, key)
+        transform = register(corrected, config.registration, key, config.template.path)
     with _timed(seconds, "resampling"):
         aligned = resample(corrected, transform, crop_grid(config.resolution))
     quality = {
-        **measure_alignment(aligned, config.resolution),
+        **measure_alignment(aligned, config.resolution, config.template.path),
         "outside_view": _outside_view(volume, transform, config.resolution),
         **measure_transform(transform),
         **measure_bias(field, volume),
+        **measure_background(volume),
     }
-    _require_resemblance(quality["template_correlation"], config.minimum_correlation, key)
-    return Prepared(_to_model_grid(aligned, config), transform, quality, seconds)
+    return Prepared(to_model_grid(aligned, config), transform, quality, seconds, grid_of(volume), field, aligned)
 
 
-def _to_model_grid(volume: Volume, config: PreparationConfig) -> Volume:
+def to_model_grid(volume: Volume, config: PreparationConfig) -> Volume:
+    """Down-sample what lies on the crop box, give it the model's shape, and scale it to [0, 1], in this order."""
     smaller = downsample(volume, config.downsample)
+    if config.shape is not None:
+        fit = fit_centre if config.shape_rule == "pad_crop" else fit_extent
+        smaller = fit(smaller, config.shape)
     return Volume(min_max(smaller.data), smaller.affine)
 
 
@@ -71,17 +81,6 @@ def _outside_view(volume: Volume, transform: NDArray[np.float64], resolution: fl
     index = brain @ to_scan[:3, :3].T + to_scan[:3, 3]
     seen = ((index >= -0.5) & (index <= np.array(volume.data.shape) - 0.5)).all(axis=1)
     return float(1 - seen.mean())
-
-
-def _require_resemblance(correlation: float, minimum: float, key: str) -> None:
-    if correlation < minimum:
-        raise ScanRejected(
-            "aligned scan does not resemble the template",
-            where=key,
-            got=f"correlation {correlation:.2f} inside the brain",
-            expected=f"at least {minimum:g}",
-            remedy="look at the scan (contrast, coverage, orientation), or lower preparation.minimum_correlation",
-        )
 
 
 @contextmanager

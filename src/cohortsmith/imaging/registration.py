@@ -31,16 +31,17 @@ _QUICK = {
 _BINS = 32
 
 
-def register(volume: Volume, config: RegistrationConfig, key: str = "") -> Matrix:
+def register(volume: Volume, config: RegistrationConfig, key: str = "", template_path: str = "") -> Matrix:
     """Give the (4, 4) matrix from the scan's world to the template's, mm, RAS+.
 
+    template_path: of the user's template; nothing means the one nilearn ships.
     Raises `ScanRejected`, where=key, if ANTs finds no overlap to work on.
     """
     copy = coarsen(volume, config.template_resolution)
     moving = Volume(winsorise(copy.data), copy.affine)
     stages = ("Rigid", "Affine") if config.transform == "affine" else ("Rigid",)
     try:
-        return run_stages(moving, best_start(moving, config), stages, config)
+        return run_stages(moving, best_start(moving, config, template_path), stages, config, template_path)
     except RuntimeError:
         raise ScanRejected(
             "scan cannot be registered to the template",
@@ -51,12 +52,12 @@ def register(volume: Volume, config: RegistrationConfig, key: str = "") -> Matri
         ) from None
 
 
-def best_start(moving: Volume, config: RegistrationConfig) -> Matrix:
+def best_start(moving: Volume, config: RegistrationConfig, template_path: str = "") -> Matrix:
     """Align rigidly and coarsely from each start, and keep the result with the highest mutual information."""
     quick = config.model_copy(update=_QUICK)
     coarse = coarsen(moving, quick.template_resolution)
-    ends = [run_stages(coarse, start, ("Rigid",), quick) for start in starts(coarse)]
-    return max(ends, key=lambda matrix: similarity(coarse, matrix, quick))
+    ends = [run_stages(coarse, start, ("Rigid",), quick, template_path) for start in starts(coarse)]
+    return max(ends, key=lambda matrix: similarity(coarse, matrix, quick, template_path))
 
 
 def starts(moving: Volume) -> list[Matrix]:
@@ -78,9 +79,9 @@ def _translation(shift: NDArray[np.float64]) -> Matrix:
     return matrix
 
 
-def similarity(moving: Volume, matrix: Matrix, config: RegistrationConfig) -> float:
+def similarity(moving: Volume, matrix: Matrix, config: RegistrationConfig, template_path: str = "") -> float:
     """Give the mutual information (nats) of scan and template inside the dilated brain mask."""
-    fixed = template(config.template_resolution)
+    fixed = template(config.template_resolution, template_path)
     inside = brain_mask(config.template_resolution, config.mask_dilation).data > 0
     moved = resample(moving, matrix, grid_of(fixed)).data
     return mutual_information(fixed.data[inside], moved[inside])
@@ -95,22 +96,24 @@ def mutual_information(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
 
 
-def run_stages(moving: Volume, start: Matrix, stages: tuple[str, ...], config: RegistrationConfig) -> Matrix:
+def run_stages(
+    moving: Volume, start: Matrix, stages: tuple[str, ...], config: RegistrationConfig, template_path: str = ""
+) -> Matrix:
     """Run ANTs' linear stages one after another from `start`; give the matrix scan's world -> template's world."""
     # What ITK cannot hold (shear of the scan's own affine) is put before the transform it finds.
     shear = orthogonal_affine(moving.affine) @ np.linalg.inv(moving.affine)
     with TemporaryDirectory() as folder:
+        fixed = to_ants(template(config.template_resolution, template_path)).clone("double")
         found = _antsregistration(
-            to_ants(moving).clone("double"), start @ np.linalg.inv(shear), stages, config, Path(folder)
+            fixed, to_ants(moving).clone("double"), start @ np.linalg.inv(shear), stages, config, Path(folder)
         )
     return np.asarray(found @ shear)
 
 
 def _antsregistration(
-    moving: Any, start: Matrix, stages: tuple[str, ...], config: RegistrationConfig, folder: Path
+    fixed: Any, moving: Any, start: Matrix, stages: tuple[str, ...], config: RegistrationConfig, folder: Path
 ) -> Matrix:
     ants = load_ants()
-    fixed = to_ants(template(config.template_resolution)).clone("double")
     mask = to_ants(brain_mask(config.template_resolution, config.mask_dilation)) != 0
     # ITK's transforms carry fixed points to moving points: the inverse of ours.
     _write_transform(ants, np.asarray(np.linalg.inv(start)), folder / "start.mat")

@@ -127,13 +127,18 @@ def write_volume(path: Path, volume: Volume, description: str) -> None:
 
     The same volume always gives the same bytes.
     """
+    write_bytes(path, nifti_bytes(volume, description, compressed=path.suffix == ".gz"))
+
+
+def nifti_bytes(volume: Volume, description: str, *, compressed: bool = True) -> bytes:
+    """Give the content of the file that `write_volume` writes."""
     image = nib.Nifti1Image(volume.data.astype(_lossless_type(volume.data)), volume.affine)
     image.header.set_xyzt_units("mm")
     image.header["descrip"] = description.encode()[:79]
     image.set_sform(volume.affine, code="scanner")
     image.set_qform(volume.affine, code="scanner")
-    content = image.to_bytes()
-    write_bytes(path, gzip.compress(content, compresslevel=4, mtime=0) if path.suffix == ".gz" else content)
+    content = bytes(image.to_bytes())
+    return gzip.compress(content, compresslevel=4, mtime=0) if compressed else content
 
 
 def _lossless_type(data: NDArray[np.float32]) -> type[np.generic]:

@@ -1,51 +1,102 @@
-"""The convolutional network that tells patients from controls.
-
-Sources: the 3-D nets of Chadebec et al. (TPAMI 2022, appendix; ClinicaDL's `Conv5_FC3`) and the 2-D net of
-Chadebec's thesis (2023), table 2.6. That table states 256 features at 208 x 176: convolutions without padding
-and pooling that rounds down give it (`convolution_padding: 0, padded_pooling: false`); with padding 1, as its
-caption says, they would be 576 (rounding down) or 768 (rounding up). At half the side, 104 x 88, padding 1 and
-rounding up give 256 again.
-"""
+"""The networks that tell patients from controls: images (B, 1, *shape) -> two logits (B, 2), the control's first."""
 
 from itertools import pairwise
-from math import ceil, prod
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from cohortsmith.config.judge import ClassifierConfig
+from cohortsmith.config.classifier import (
+    Activation,
+    ClassifierConfig,
+    DenseNetConfig,
+    MLPConfig,
+    NeuralNetworkConfig,
+)
 from cohortsmith.errors import ConfigurationError
+from cohortsmith.models.classifier_architectures import Architecture, architecture_of, feature_sides
+from cohortsmith.models.classifier_convolution import convolve_and_pool, pool_convolution, zero_planes_take_part
+from cohortsmith.models.classifier_layout import CONVOLVE, Layout, convolved_sides
 
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_POOL = {2: functional.max_pool2d, 3: functional.max_pool3d}
-_ACTIVATION = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU}
+_ACTIVATION: dict[Activation, type[nn.Module]] = {"relu": nn.ReLU, "leaky_relu": nn.LeakyReLU}
 
 
-class Halve(nn.Module):
-    """Max-pool (B, C, *shape) by 2: sides round up with a zero plane on the low-index side, or round down."""
+class ConvolutionLayer(nn.Module):
+    """Convolution of side 3, batch norm, activation: (B, K, *shape) -> (B, C, *convolved)."""
 
-    def __init__(self, padded: bool) -> None:
+    def __init__(self, dimension: int, widths: tuple[int, int], layout: Layout, activation: Activation) -> None:
         super().__init__()
-        self.padded = padded
+        self.layout = layout
+        self.convolution = _CONVOLUTION[dimension](*widths, 3, stride=layout.stride, padding=layout.padding)
+        self.norm: Any = _NORM[dimension](widths[1])  # PyTorch types its moments as if they could be missing
+        self.activation = _ACTIVATION[activation]()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pool by 2: (B, C, *shape) -> (B, C, *halved)."""
-        if self.padded:
-            # functional.pad counts axes from the last one, low side first
-            images = functional.pad(images, [side for n in reversed(images.shape[2:]) for side in (n % 2, 0)])
-        return _POOL[images.ndim - 2](images, 2)
+        """Apply the layer."""
+        if self.training:
+            given: Tensor = self.activation(self.norm(self.convolution(images)))
+            return given
+        weight, bias = self.folded()
+        convolve = CONVOLVE[images.ndim - 2]
+        stride, padding = self.layout.stride, self.layout.padding
+        result: Tensor = self.activation(convolve(images, weight, bias, stride=stride, padding=padding))
+        return result
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Fold the running moments into the convolution: weight (C, K, 3, ...) and bias (C,)."""
+        mean, variance = self.norm.running_mean, self.norm.running_var
+        scale = self.norm.weight * (variance + self.norm.eps).rsqrt()
+        bias: Tensor = (self.convolution.bias - mean) * scale + self.norm.bias
+        return self.convolution.weight * _over_channels(scale, self.convolution.weight, 0), bias
+
+
+class PooledLayer(ConvolutionLayer):
+    """A convolution layer and max pooling by 2, computed as one: (B, K, *shape) -> (B, C, *halved)."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Apply the layer."""
+        raw = self._normalised(images) if self.training else self._evaluated(images)
+        result: Tensor = self.activation(raw)
+        if isinstance(self.activation, nn.LeakyReLU):  # ReLU gives nothing below the planes' zero
+            return zero_planes_take_part(result, tuple(images.shape[2:]), self.layout)
+        return result
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        # With the signs in the weights the norm's scale is positive: maxima stay maxima
+        sign = torch.where(self.norm.weight < 0, -1.0, 1.0).to(self.norm.weight.dtype)
+        weight = self.convolution.weight * _over_channels(sign, self.convolution.weight, 0)
+        pooled = convolve_and_pool(images, weight, self.layout)
+        scale = self.norm.weight * sign * (pooled.variance + self.norm.eps).rsqrt()
+        shift = self.norm.bias - pooled.mean * scale
+        self._remember(sign * pooled.mean, pooled.variance, images)
+        spread = [_over_channels(value, pooled.maxima, 1) for value in (shift, scale)]
+        return torch.addcmul(spread[0], pooled.maxima, spread[1])
+
+    def _evaluated(self, images: Tensor) -> Tensor:
+        weight, bias = self.folded()
+        pooled = pool_convolution(images, weight, self.layout)
+        return pooled + _over_channels(bias, pooled, 1)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, variance: Tensor, images: Tensor) -> None:
+        """Move the running moments as batch norm does; the variance that it remembers is the unbiased one."""
+        norm = self.norm
+        count = len(images) * prod(convolved_sides(tuple(images.shape[2:]), self.layout))
+        norm.num_batches_tracked += 1
+        bias: Any = self.convolution.bias
+        norm.running_mean.lerp_(mean + bias, norm.momentum)
+        norm.running_var.lerp_(variance * (count / max(count - 1, 1)), norm.momentum)
 
 
 class Classifier(nn.Module):
-    """Convolution blocks, dropout, dense layers: (B, 1, *shape) -> two logits (B, 2), the control's first."""
+    """Features, dropout, dense layers; the dropout draws from a generator that is passed."""
 
-    def __init__(self, config: ClassifierConfig, shape: tuple[int, ...]) -> None:
+    def __init__(self, features: nn.Module, head: nn.Module, dropout: float) -> None:
         super().__init__()
-        self.dropout = config.dropout
-        self.features = nn.Sequential(*_blocks(config, len(shape)), nn.Flatten())
-        self.head = nn.Sequential(*_dense(config, count_features(config, shape)))
+        self.features, self.head, self.dropout = features, head, dropout
 
     def forward(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Score (B, 1, *shape) -> logits (B, 2); dropout draws from `generator`, in training mode only."""
@@ -57,7 +108,7 @@ class Classifier(nn.Module):
         return logits
 
 
-def build_classifier(config: ClassifierConfig, shape: tuple[int, ...], generator: torch.Generator) -> Classifier:
+def build_classifier(config: NeuralNetworkConfig, shape: tuple[int, ...], generator: torch.Generator) -> Classifier:
     """Build the network for 2-D or 3-D images of `shape`, its weights drawn from `generator` alone.
 
     PyTorch's default law, U(-b, b) with b = 1 / sqrt(fan in) for weights and biases (He et al. 2015 with
@@ -67,7 +118,7 @@ def build_classifier(config: ClassifierConfig, shape: tuple[int, ...], generator
         ConfigurationError: `shape` is neither 2-D nor 3-D, or the blocks halve it to nothing.
     """
     with torch.device("meta"):
-        network = Classifier(config, shape)
+        network = lay_out(config, shape)
     network.to_empty(device="cpu")
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d | nn.Conv3d | nn.Linear):
@@ -80,43 +131,73 @@ def build_classifier(config: ClassifierConfig, shape: tuple[int, ...], generator
 
 
 def count_features(config: ClassifierConfig, shape: tuple[int, ...]) -> int:
-    """Count the features that the last block hands to the dense layers, for images of `shape`.
+    """Count the features that a convolutional classifier hands to its dense layers, for images of `shape`.
 
     Raises:
-        ConfigurationError: `shape` is neither 2-D nor 3-D, or the blocks halve it to nothing.
+        ConfigurationError: not convolutional, `shape` is neither 2-D nor 3-D, or the blocks halve it to nothing.
     """
-    sides = list(shape)
-    for stride in config.strides:
-        sides = [(side + 2 * config.convolution_padding - 3) // stride + 1 for side in sides]
-        sides = [ceil(side / 2) if config.padded_pooling else side // 2 for side in sides]
-    if len(shape) not in _CONVOLUTION or min(sides) < 1:
-        raise ConfigurationError(
-            "the classifier does not fit the images",
-            where="parameters.classifier",
-            got=f"images of shape {shape}, {len(config.channels)} blocks",
-            expected="2-D or 3-D images that are still at least 1 pixel wide after the last block",
-            remedy="use fewer blocks, strides of 1, or padded_pooling: true",
-        )
-    return config.channels[-1] * prod(sides)
+    architecture = architecture_of(config)
+    if architecture is None:
+        raise _no_network(config)
+    return architecture.blocks[-1][-1] * prod(feature_sides(architecture, shape))
 
 
-def _blocks(config: ClassifierConfig, dimension: int) -> list[nn.Module]:
+def lay_out(config: ClassifierConfig, shape: tuple[int, ...]) -> Classifier:
+    """Lay out the layers for images of `shape`, their weights as PyTorch leaves them.
+
+    Raises:
+        ConfigurationError: not a network, or one that does not fit the images.
+    """
+    architecture = architecture_of(config)
+    if architecture is not None:
+        return _convolutional(architecture, shape)
+    if isinstance(config, MLPConfig):
+        head = _dense((prod(shape), *config.hidden), config.activation)
+        return Classifier(nn.Flatten(), head, config.dropout)
+    if isinstance(config, DenseNetConfig):
+        return _densely_connected(config, shape)
+    raise _no_network(config)
+
+
+def _convolutional(architecture: Architecture, shape: tuple[int, ...]) -> Classifier:
+    n_features = architecture.blocks[-1][-1] * prod(feature_sides(architecture, shape))
     layers: list[nn.Module] = []
-    width = 1
-    for channels, stride in zip(config.channels, config.strides, strict=True):
-        layers += [
-            _CONVOLUTION[dimension](width, channels, 3, stride=stride, padding=config.convolution_padding),
-            _NORM[dimension](channels),
-            _ACTIVATION[config.activation](),
-            Halve(config.padded_pooling),
-        ]
-        width = channels
-    return layers
+    width, dimension = 1, len(shape)
+    for block, layout in zip(architecture.blocks, architecture.layouts, strict=True):
+        for before, after in pairwise((width, *block[:-1])):
+            same = layout._replace(stride=1)
+            layers.append(ConvolutionLayer(dimension, (before, after), same, architecture.activation))
+            width = after
+        layers.append(PooledLayer(dimension, (width, block[-1]), layout, architecture.activation))
+        width = block[-1]
+    head = _dense((n_features, *architecture.dense), architecture.dense_activation)
+    return Classifier(nn.Sequential(*layers, nn.Flatten()), head, architecture.dropout)
 
 
-def _dense(config: ClassifierConfig, n_features: int) -> list[nn.Module]:
-    widths = (n_features, *config.dense)
+def _densely_connected(config: DenseNetConfig, shape: tuple[int, ...]) -> Classifier:
+    from monai.networks.nets import DenseNet  # noqa: PLC0415  MONAI takes seconds to import
+
+    network = DenseNet(
+        spatial_dims=len(shape),
+        in_channels=1,
+        out_channels=2,
+        init_features=config.first_channels,
+        growth_rate=config.growth,
+        block_config=config.layers,
+    )
+    return Classifier(network, nn.Identity(), 0.0)
+
+
+def _dense(widths: tuple[int, ...], activation: Activation) -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [nn.Linear(before, after), _ACTIVATION[config.dense_activation]()]
-    return [*layers, nn.Linear(widths[-1], 2)]
+        layers += [nn.Linear(before, after), _ACTIVATION[activation]()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 2))
+
+
+def _over_channels(values: Tensor, like: Tensor, axis: int) -> Tensor:
+    return values.reshape([-1 if place == axis else 1 for place in range(like.ndim)])
+
+
+def _no_network(config: ClassifierConfig) -> ConfigurationError:
+    return ConfigurationError("this kind of classifier has no such layers", where="classifier.kind", got=config.kind)

@@ -1,4 +1,7 @@
-"""Where an arm's batches come from: real, augmented, synthetic or mixed images, half of each class."""
+"""Where an arm's batches come from: real, augmented, repeated or decoded images, half of each class.
+
+Every origin of images is a `BatchSource`: it knows its labels and gives the images of some rows when they are needed.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +15,9 @@ from torch import Tensor
 from cohortsmith.config.judge import Arm, ClassicAugmentationConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.models.augmentation import augment
+from cohortsmith.models.classifier_decoding import Decode, decode_in_blocks
 
+Rows = NDArray[np.int64]
 Batch = tuple[Tensor, Tensor]
 SampleBatch = Callable[[torch.Generator], Batch]
 
@@ -28,27 +33,62 @@ class Labelled(NamedTuple):
 
     images: NDArray[np.float32] | Path
     labels: NDArray[np.int64]
-    rows: NDArray[np.int64] | None = None
+    rows: Rows | None = None
 
 
-class Opened(NamedTuple):
-    """`Labelled` with its images at hand, as an array or a memory map, and its rows spelled out."""
+class Latents(NamedTuple):
+    """Synthetic images that are decoded when they are drawn; thousands of them take no more memory than a batch.
 
-    images: NDArray[np.float32]
+    points: (n, d) latent points. labels: (n,) 0 control, 1 patient.
+    decoders: of the control's and the patient's points; to travel to a worker process, they must pickle.
+    """
+
+    points: Tensor
     labels: NDArray[np.int64]
-    rows: NDArray[np.int64]
+    decoders: tuple[Decode, Decode]
 
 
-def opened(data: Labelled) -> Opened:
-    """Open the images as a memory map if they are named by their file, and spell the rows out."""
-    images = np.load(data.images, mmap_mode="r", allow_pickle=False) if isinstance(data.images, Path) else data.images
-    rows = np.arange(len(data.labels)) if data.rows is None else np.asarray(data.rows)
-    return Opened(images, np.asarray(data.labels), rows)
+ImageSet = Labelled | Latents
 
 
-def read_images(data: Opened, chosen: NDArray[np.int64]) -> Tensor:
-    """Read some images: positions (B,) among the labels -> (B, 1, *shape)."""
-    return torch.from_numpy(np.array(data.images[data.rows[chosen]], dtype=np.float32)).unsqueeze(1)
+class BatchSource(NamedTuple):
+    """Labels (n,), and a function from rows (B,) below n to images (B, 1, *shape) in [0, 1].
+
+    Only sources that vary their images draw from the generator.
+    """
+
+    labels: NDArray[np.int64]
+    images: Callable[[Rows, torch.Generator], Tensor]
+
+
+class Training(NamedTuple):
+    """What an arm may be trained on; prior: draws from a plain VAE's prior, as synthetic ones."""
+
+    real: Labelled
+    synthetic: ImageSet | None = None
+    prior: ImageSet | None = None
+
+
+def source_of(data: ImageSet) -> BatchSource:
+    """Read images from an array, memory map or file, or decode them."""
+    return _decoded(data) if isinstance(data, Latents) else _stored(data)
+
+
+def augmented(source: BatchSource, classic: ClassicAugmentationConfig) -> BatchSource:
+    """Give a new version of each image every time."""
+    return source._replace(images=lambda rows, generator: augment(source.images(rows, generator), classic, generator))
+
+
+def repeated(source: BatchSource, counts: tuple[int, int], seed: int) -> BatchSource:
+    """Repeat the images of each class until there are so many controls and patients.
+
+    Each is taken equally often; which ones are taken once more follows from the seed.
+    """
+    random = np.random.default_rng(seed)
+    origin = np.concatenate(
+        [np.resize(random.permutation(_members(source.labels, label)), counts[label]) for label in (0, 1)]
+    )
+    return BatchSource(source.labels[origin], lambda rows, generator: source.images(origin[rows], generator))
 
 
 def permute_labels(data: Labelled, seed: int) -> Labelled:
@@ -56,45 +96,85 @@ def permute_labels(data: Labelled, seed: int) -> Labelled:
     return data._replace(labels=np.random.default_rng(seed).permutation(data.labels))
 
 
-def draw_balanced(data: Opened, size: int, generator: torch.Generator) -> Batch:
+def draw_balanced(source: BatchSource, size: int, generator: torch.Generator) -> Batch:
     """Draw (size, 1, *shape) images with replacement, half of them (size even) of each class.
 
     Raises:
         StudyError: a class has no image.
     """
-    halves = [_draw_of_class(data.labels, label, size // 2, generator) for label in (0, 1)]
-    return read_images(data, np.concatenate(halves)), torch.arange(2).repeat_interleave(size // 2)
+    halves = [_draw_of_class(source.labels, label, size // 2, generator) for label in (0, 1)]
+    return source.images(np.concatenate(halves), generator), torch.arange(2).repeat_interleave(size // 2)
 
 
-def batch_source(
-    arm: Arm,
-    real: Labelled,
-    synthetic: Labelled | None,
-    size: int,
-    classic: ClassicAugmentationConfig,
-    seed: int,
-) -> SampleBatch:
-    """Say where the arm's batches of `size` (a multiple of 4) come from; half of a mixed batch is real.
+def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, seed: int) -> tuple[BatchSource, ...]:
+    """Say what the arm is trained on; where there are two sources, half of every batch is of each.
+
+    Classes are balanced in every arm, so that the copies of `real+oversampling` differ from `real` only in which
+    images a batch happens to hold: a control of what other draws alone change.
 
     Raises:
         StudyError: the arm needs synthetic images and there are none.
     """
-    own = opened(permute_labels(real, seed) if arm == "random-labels" else real)
-    if arm in ("real", "random-labels"):
-        return lambda generator: draw_balanced(own, size, generator)
-    if arm == "real+classic":
-        return lambda generator: _augmented(draw_balanced(own, size, generator), classic, generator)
-    if synthetic is None:
+    own = source_of(permute_labels(data.real, seed) if arm == "random-labels" else data.real)
+    match arm:
+        case "real" | "random-labels":
+            return (own,)
+        case "real+classic":
+            return (augmented(own, classic),)
+        case "real+oversampling":
+            pattern = own.labels if data.synthetic is None else data.synthetic.labels
+            return own, repeated(own, (int((pattern == 0).sum()), int((pattern == 1).sum())), seed)
+        case "synthetic":
+            return (source_of(_existing(arm, data.synthetic)),)
+        case "real+synthetic":
+            return own, source_of(_existing(arm, data.synthetic))
+        case "real+vae-prior":
+            return own, source_of(_existing(arm, data.prior))
+
+
+def sample_from(sources: tuple[BatchSource, ...], size: int) -> SampleBatch:
+    """Draw batches of `size` (a multiple of 4) from one source, or half from each of two."""
+
+    def sample(generator: torch.Generator) -> Batch:
+        images, labels = zip(
+            *(draw_balanced(source, size // len(sources), generator) for source in sources), strict=True
+        )
+        return torch.cat(images), torch.cat(labels)
+
+    return sample
+
+
+def _stored(data: Labelled) -> BatchSource:
+    images = np.load(data.images, mmap_mode="r", allow_pickle=False) if isinstance(data.images, Path) else data.images
+    origin = np.arange(len(data.labels)) if data.rows is None else np.asarray(data.rows)
+
+    def read(rows: Rows, _generator: torch.Generator) -> Tensor:
+        return torch.from_numpy(np.array(images[origin[rows]], dtype=np.float32)).unsqueeze(1)
+
+    return BatchSource(np.asarray(data.labels), read)
+
+
+def _decoded(data: Latents) -> BatchSource:
+    def read(rows: Rows, _generator: torch.Generator) -> Tensor:
+        parts = [(np.flatnonzero(data.labels[rows] == label), data.decoders[label]) for label in (0, 1)]
+        made = [
+            (places, decode_in_blocks(decode, data.points[rows[places]])) for places, decode in parts if len(places)
+        ]
+        images = made[0][1].new_empty(len(rows), 1, *made[0][1].shape[1:])
+        for places, decoded in made:
+            images[places, 0] = decoded
+        return images
+
+    return BatchSource(data.labels, read)
+
+
+def _existing(arm: Arm, data: ImageSet | None) -> ImageSet:
+    if data is None:
         raise StudyError("this arm needs synthetic images", where=f"judge.arms: {arm}", got="none")
-    drawn = opened(synthetic)
-    if arm == "synthetic":
-        return lambda generator: draw_balanced(drawn, size, generator)
-    return lambda generator: _joined(
-        draw_balanced(own, size // 2, generator), draw_balanced(drawn, size // 2, generator)
-    )
+    return data
 
 
-def _draw_of_class(labels: NDArray[np.int64], label: int, count: int, generator: torch.Generator) -> NDArray[np.int64]:
+def _members(labels: NDArray[np.int64], label: int) -> Rows:
     members = np.flatnonzero(labels == label)
     if len(members) == 0:
         raise StudyError(
@@ -103,14 +183,10 @@ def _draw_of_class(labels: NDArray[np.int64], label: int, count: int, generator:
             got=f"{len(labels)} images of the other class",
             remedy="check the split and the generators of both diagnoses",
         )
-    drawn: NDArray[np.int64] = members[torch.randint(len(members), (count,), generator=generator).numpy()]
+    return members
+
+
+def _draw_of_class(labels: NDArray[np.int64], label: int, count: int, generator: torch.Generator) -> Rows:
+    members = _members(labels, label)
+    drawn: Rows = members[torch.randint(len(members), (count,), generator=generator).numpy()]
     return drawn
-
-
-def _augmented(batch: Batch, classic: ClassicAugmentationConfig, generator: torch.Generator) -> Batch:
-    images, labels = batch
-    return augment(images, classic, generator), labels
-
-
-def _joined(first: Batch, second: Batch) -> Batch:
-    return torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])

@@ -15,7 +15,7 @@ from cohortsmith.models.objective import draw_noise, log_weights
 
 
 class LogMarginal(NamedTuple):
-    """An estimate of log p(x) per image, in nats, and its standard error (delta method): both (n,)."""
+    """An estimate of log p(x) per image, in nats, and its standard error (delta method; inf of one draw): both (n,)."""
 
     value: Tensor
     standard_error: Tensor
@@ -61,4 +61,5 @@ def _log_marginal(
         squares = torch.logaddexp(squares, (2 * weights).logsumexp(1))
     # Var(mean w) / mean(w)^2 = (sum w^2 / (sum w)^2 - 1/n) n / (n - 1)
     relative = (torch.exp(squares - 2 * total) - 1 / n_draws) * n_draws / max(1, n_draws - 1)
-    return LogMarginal(total - math.log(n_draws), relative.clamp(min=0).sqrt())
+    error = relative.clamp(min=0).sqrt() if n_draws > 1 else torch.full_like(total, math.inf)
+    return LogMarginal(total - math.log(n_draws), error)

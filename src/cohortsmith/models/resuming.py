@@ -6,6 +6,7 @@ Bit for bit on the same machine and number of threads, and on a GPU as far as it
 import hashlib
 import json
 import logging
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +82,9 @@ def mark_of(images: list[Images], config: VAEConfig, training: TrainingConfig, s
 
 def remove_checkpoints(folder: Path) -> None:
     """Remove what training left in a folder, and the folder if nothing else is in it."""
-    for pattern in (FILE, "weights-*.safetensors", ".*.safetensors.part"):
+    for part in folder.glob(".*.safetensors.part"):
+        shutil.rmtree(part)
+    for pattern in (FILE, "weights-*.safetensors"):
         for path in folder.glob(pattern):
             path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,19 @@ _PLAIN = "plain"  # the one key of the file's metadata, which can hold text only
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], plain: dict[str, Any]) -> None:
-    """Write through a hidden temporary file that takes the place of `path` once it is on the disk.
+    """Write into a hidden folder beside `path`, from where the file takes its place once it is on the disk.
 
     plain: what JSON can hold; NaN and infinities are allowed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")  # one name, so that a kill leaves at most one to overwrite
-    save_file({name: _bare(value) for name, value in tensors.items()}, part, {_PLAIN: json.dumps(plain)})
-    with part.open("rb") as stream:
+    shutil.rmtree(part, ignore_errors=True)  # safetensors writes under random names, which a kill leaves there
+    part.mkdir(parents=True)
+    whole = part / path.name
+    save_file({name: _bare(value) for name, value in tensors.items()}, whole, {_PLAIN: json.dumps(plain)})
+    with whole.open("rb") as stream:
         os.fsync(stream.fileno())
-    part.replace(path)
+    whole.replace(path)
+    part.rmdir()
 
 
 @contextlib.contextmanager

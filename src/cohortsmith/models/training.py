@@ -221,7 +221,7 @@ def _check_validation(validation: Images | None, images: Images, training: Train
             where="parameters.training.stop_on",
             got=f"validation, with {'no' if validation is None else validation.shape} images",
             expected=f"at least one image of shape {images.shape[1:]}",
-            remedy="set training.stop_on to training, or raise split.validation_fraction",
+            remedy="set training.stop_on to training, or raise split.validation",
         )
     _check_voxels(validation, training.batch_size)
     return validation
@@ -233,7 +233,7 @@ def _check(images: Images, batch_size: int) -> None:
             "too few images to fit a generator",
             got=f"images of shape {images.shape}",
             expected="at least two images (N, *shape)",
-            remedy="add subjects of this diagnosis, or lower the split's test and validation fractions",
+            remedy="add subjects of this diagnosis, or lower split.test and split.validation",
         )
     _check_voxels(images, batch_size)
 

@@ -46,13 +46,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One small picture with its numbers. flag: why it stands out."""
+    """One small picture with its numbers. flag: why it stands out. note: said below it. line: text to be copied."""
 
     title: str
     png: bytes
     alt: str
     numbers: Sequence[tuple[str, str]]
     flag: str = ""
+    note: str = ""
+    line: str = ""
 
 
 @dataclass(frozen=True)

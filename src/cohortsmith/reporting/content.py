@@ -32,13 +32,17 @@ class PreparedScan:
     """One scan to be looked at.
 
     planes: 2-D images with row 0 on top (`figures.planes.central_planes`), uint8 or in [0, 1].
-    quality: the numbers of `imaging.quality`. flag: why it stands out from its cohort, if it does.
+    quality: the numbers of `imaging.quality`. flag: why it is dropped or should be looked at.
+    decision: keep, drop or look. note: who decided, if a person did, and why. role: training or external.
     """
 
     key: str
     quality: Mapping[str, float]
     planes: Planes
     flag: str = ""
+    decision: str = "keep"
+    note: str = ""
+    role: str = "training"
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,9 @@ class ReportContent:
     """One report.
 
     cohort: a printable summary per split and diagnosis (`evaluation.cohort.format_cohort`).
+    cohort_flow: what became of the converted scans of each study (`evaluation.cohort_rules.count_flow`, and role).
+    warnings: what the sources lack, in whole sentences.
+    split_quality: how alike the sets are (`evaluation.split_quality.compare_splits`).
     no_judgement: why there are no classifiers, when there are none.
     volumes: one row per scan: diagnosis, source (real or synthetic), ventricle_volume in ml, if it was measured.
     timings: step -> seconds.
@@ -110,7 +117,10 @@ class ReportContent:
 
     run: RunFacts
     cohort: pd.DataFrame | None = None
+    cohort_flow: pd.DataFrame | None = None
+    split_quality: pd.DataFrame | None = None
     rejections: Sequence[Rejection] = ()
+    warnings: Sequence[str] = ()
     preparation: Preparation | None = None
     generators: Sequence[Generator] = ()
     judgement: Judgement | None = None

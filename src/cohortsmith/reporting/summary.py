@@ -10,13 +10,19 @@ from cohortsmith.reporting.sections.judgement import arm_header, arm_rows
 WIDTH = 110  # columns
 
 
-def end_of_run(judgement: Judgement | None, report: str, ui_command: str, no_judgement: str = "") -> str:
-    """Write the closing text of a run, at most `WIDTH` columns wide but for the last two lines."""
+def end_of_run(
+    judgement: Judgement | None, report: str, ui_command: str, no_judgement: str = "", scans: str = ""
+) -> str:
+    """Write the closing text of a run, at most `WIDTH` columns wide but for the last two lines.
+
+    scans: how many were used and set aside.
+    """
     if judgement is None:
         told = [f"Not judged. {no_judgement or 'No classifiers were trained in this run.'}"]
     else:
         told = [_arms(judgement.arms), "", *(_wrapped(verdict.sentence) for verdict in judgement.verdicts)]
-    return "\n".join([*told, "", f"Report:  {report}", f"MLflow:  {ui_command}"]) + "\n"
+    counted = [f"Scans:   {scans}"] if scans else []
+    return "\n".join([*told, "", *counted, f"Report:  {report}", f"MLflow:  {ui_command}"]) + "\n"
 
 
 def _wrapped(sentence: str) -> str:

@@ -1,5 +1,6 @@
 """The standing texts of the report: what it cannot show, whom to cite, and the methods in one paragraph."""
 
+from cohortsmith.config.cohort import CohortConfig
 from cohortsmith.config.generator import RHVAEConfig, VAEConfig
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.config.run import RunConfig
@@ -71,11 +72,27 @@ def _preparation(preparation: PreparationConfig) -> str:
 
 
 def _split(config: RunConfig) -> str:
-    test, validation = config.split.test_fraction, config.split.validation_fraction
-    return (
-        f"Subjects, not scans, were split by diagnosis into training ({1 - test - validation:.0%}), "
-        f"validation ({validation:.0%}) and test ({test:.0%}) sets (seed {config.split.seed})."
+    split = config.split
+    text = (
+        "Subjects, not scans, were split within each diagnosis: "
+        f"{_share(split.test)} to test, {_share(split.validation)} of the others to validate, the rest to train"
     )
+    if split.train_on != "full":
+        text += f" (of these, {split.train_on} per diagnosis)"
+    if split.match:
+        text += f"; the most alike in {' and '.join(split.match)} of {split.candidates} random draws was taken"
+    return f"{_selection(config.cohort)} {text} (seed {split.seed})."
+
+
+def _selection(cohort: CohortConfig) -> str:
+    used = "Each subject's earliest scan was used" if cohort.sessions == "first" else "All scans were used"
+    if cohort.stable:
+        return f"{used} of subjects whose diagnosis at baseline was the same at every known clinical visit."
+    return f"{used} of subjects with one of the diagnoses at baseline."
+
+
+def _share(size: float) -> str:
+    return f"{size:g} per diagnosis" if size >= 1 else f"{size:.0%}"
 
 
 def _generator(config: RunConfig) -> str:

@@ -1,5 +1,7 @@
 import gzip
 import json
+import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -8,14 +10,18 @@ import pandas as pd
 import pydicom
 import pytest
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, ScanRejected, StudyError
 from cohortsmith.imaging.bids import SIDECAR_FIELDS, write_dataset_description, write_raw_scan
 from cohortsmith.imaging.bids_tables import write_participants
-from cohortsmith.imaging.sources import Inventory, convert_visit, read_source
-from cohortsmith.imaging.sources.dicom_series import Series, choose_t1w
+from cohortsmith.imaging.sources import Inventory, convert_visit, hash_scan, read_source
+from cohortsmith.imaging.sources.dicom_choice import choose_t1w, judge_visit
+from cohortsmith.imaging.sources.dicom_headers import Portion, portions
+from cohortsmith.imaging.sources.dicom_series import Series, survey_folder
+from cohortsmith.imaging.sources.ledger import candidates
+from cohortsmith.imaging.sources.work import one_by_one
 
 SLICES = 40
 
@@ -96,8 +102,15 @@ def test_without_a_table_patients_are_numbered_by_their_first_study(export: Path
         ("sub-0001_ses-02", "n/a"),
         ("sub-0002_ses-01", "n/a"),
     ]
-    assert [rejection.key for rejection in inventory.rejections] == ["sub-0003_ses-01"]
-    assert "T1-weighted" in inventory.rejections[0].reason
+    assert [(rejection.key, rejection.rule) for rejection in inventory.rejections] == [
+        ("sub-0001_ses-01", "dicom.not_t1w"),
+        ("sub-0003_ses-01", "dicom.too_few_images"),
+    ]
+    assert [(visit.day, visit.rule) for visit in inventory.visits] == [
+        (0, "dicom.only_t1w"),
+        (182, "dicom.only_t1w"),
+        (0, "dicom.only_t1w"),
+    ]
 
 
 def test_an_archive_gives_the_same_as_its_folder(export: Path, tmp_path: Path) -> None:
@@ -105,6 +118,7 @@ def test_an_archive_gives_the_same_as_its_folder(export: Path, tmp_path: Path) -
         archive.add(export, "disc")
     from_folder, from_archive = (read_source(dicom_study(path)) for path in (export, tmp_path / "disc.tar.xz"))
     assert [visit.key for visit in from_archive.visits] == [visit.key for visit in from_folder.visits]
+    assert [hash_scan(visit) for visit in from_archive.visits] == [hash_scan(visit) for visit in from_folder.visits]
     pairs = [(convert_visit(a), convert_visit(b)) for a, b in zip(from_folder.visits, from_archive.visits, strict=True)]
     assert all(np.array_equal(a.volume.data, b.volume.data) for a, b in pairs)
 
@@ -125,7 +139,7 @@ def test_series_in_one_folder_are_told_apart(export: Path, tmp_path: Path) -> No
     for file in sorted((first / "t2").iterdir()):
         file.rename(first / "t1" / f"A_{file.name}")
     visit = read_source(dicom_study(first)).visits[0]
-    assert len(list(Path(visit.source).iterdir())) == SLICES + 60
+    assert len(list((first / "t1").iterdir())) == SLICES + 60
     assert convert_visit(visit).volume.data.shape == (32, 36, SLICES)
 
 
@@ -149,11 +163,187 @@ def test_a_table_leads_to_folders_or_patients_and_the_rest_is_accounted_for(expo
         ("sub-A_ses-1", "CN"),
         ("sub-B_ses-1", "AD"),
     ]
-    assert {rejection.key: rejection.reason.split(";")[0] for rejection in inventory.rejections} == {
-        "sub-C_ses-1": "several DICOM studies match",
-        "sub-D_ses-1": "scan is missing: no DICOM series in this folder or of this patient ID",
-        "sub-unlisted001_ses-01": "DICOM study is not in the table",
-    }
+    assert sorted((rejection.key, rejection.rule) for rejection in inventory.rejections) == [
+        ("", "dicom.ambiguous_row"),
+        ("", "dicom.not_in_table"),
+        ("sub-A_ses-1", "dicom.not_t1w"),
+        ("sub-C_ses-1", "dicom.several_studies"),
+        ("sub-D_ses-1", "files.missing"),
+    ]
+    require_whole(inventory, series=5, rows_without_scan=2)
+
+
+def require_whole(inventory: Inventory, series: int, rows_without_scan: int = 0) -> None:
+    """Every series of the source stands in the inventory once."""
+    names = candidates(inventory)
+    assert len(names) == len(set(names)) == series + rows_without_scan
+
+
+def test_two_rows_for_one_study_are_both_set_aside(export: Path, tmp_path: Path) -> None:
+    inventory = read_source(table(tmp_path, "A,1,CN,60,F,P2", "B,1,AD,70,M,P2/t1"))
+    assert inventory.visits == ()
+    rules = {rejection.key: rejection.rule for rejection in inventory.rejections if rejection.key}
+    assert rules == {"sub-A_ses-1": "files.named_twice", "sub-B_ses-1": "files.named_twice"}
+    require_whole(inventory, series=5, rows_without_scan=2)
+
+
+@pytest.mark.parametrize(
+    "dates", [("20200101", "20200701"), ("2020-01-01", "2020-07-01"), ("01.01.2020", "01.07.2020")]
+)
+def test_dates_tell_a_patients_studies_apart_and_become_numbers(export: Path, tmp_path: Path, dates: tuple) -> None:
+    inventory = read_source(table(tmp_path, f"A,{dates[1]},AD,61,F,P1", f"A,{dates[0]},CN,60,F,P1"))
+    assert [(visit.key, visit.diagnosis, visit.day) for visit in inventory.visits] == [
+        ("sub-A_ses-01", "CN", 0),
+        ("sub-A_ses-02", "AD", 182),
+    ]
+
+
+def test_a_date_that_no_study_has_leads_nowhere(export: Path, tmp_path: Path) -> None:
+    inventory = read_source(table(tmp_path, "A,20200102,CN,60,F,P2"))
+    assert inventory.visits == () and "files.missing" in {rejection.rule for rejection in inventory.rejections}
+
+
+def test_a_session_may_be_the_name_of_a_folder(export: Path, tmp_path: Path) -> None:
+    inventory = read_source(table(tmp_path, "A,first,CN,60,F,P1", "A,second,AD,61,F,P1"))
+    assert [(visit.key, visit.diagnosis) for visit in inventory.visits] == [
+        ("sub-A_ses-first", "CN"),
+        ("sub-A_ses-second", "AD"),
+    ]
+
+
+def test_a_series_spread_over_folders_is_put_together(tmp_path: Path) -> None:
+    write_series(tmp_path / "in" / "A" / "deep", patient="P", study=uid("a"))
+    (tmp_path / "in" / "B").mkdir()
+    for file in sorted((tmp_path / "in" / "A" / "deep").iterdir())[::2]:
+        file.rename(tmp_path / "in" / "B" / file.name)
+    inventory = read_source(dicom_study(tmp_path / "in"))
+    assert [visit.folders for visit in inventory.visits] == [("A/deep", "B")]
+    assert convert_visit(inventory.visits[0]).volume.data.shape == (32, 36, SLICES)
+
+
+def test_copies_of_images_are_left_out_and_said(tmp_path: Path) -> None:
+    write_series(tmp_path / "in" / "A", patient="P", study=uid("a"))
+    shutil.copytree(tmp_path / "in" / "A", tmp_path / "in" / "copy")
+    visit = read_source(dicom_study(tmp_path / "in")).visits[0]
+    assert f"{SLICES} copies of its images were left out" in visit.reason
+    assert convert_visit(visit).volume.data.shape == (32, 36, SLICES)
+
+
+def test_copies_do_not_make_a_series_long_enough(tmp_path: Path) -> None:
+    write_series(tmp_path / "in" / "A", patient="P", study=uid("a"), slices=20)
+    shutil.copytree(tmp_path / "in" / "A", tmp_path / "in" / "copy")
+    assert [one.rule for one in read_source(dicom_study(tmp_path / "in")).rejections] == ["dicom.too_few_images"]
+
+
+def edit(folder: Path, **fields: object) -> None:
+    for file in folder.iterdir():
+        image = pydicom.dcmread(file)
+        for name, value in fields.items():
+            setattr(image, name, value)
+        image.save_as(file)
+
+
+def test_one_identifier_under_two_patients_rejects_both(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        write_series(tmp_path / name, patient=name, study=uid(name))
+        edit(tmp_path / name, SeriesInstanceUID=uid("same"))
+    inventory = read_source(dicom_study(tmp_path))
+    assert inventory.visits == ()
+    assert [(one.key, one.rule) for one in inventory.rejections] == [("", "dicom.conflicting_ids")] * 2
+    require_whole(inventory, series=2)
+
+
+def test_a_series_without_identifier_is_a_rejection_of_its_own(tmp_path: Path) -> None:
+    write_series(tmp_path / "good", patient="A", study=uid("a"))
+    write_series(tmp_path / "bad", patient="A", study=uid("a"))
+    for file in (tmp_path / "bad").iterdir():
+        image = pydicom.dcmread(file)
+        del image.SeriesInstanceUID
+        image.save_as(file)
+    inventory = read_source(dicom_study(tmp_path))
+    assert [visit.key for visit in inventory.visits] == ["sub-0001_ses-01"]
+    assert [one.rule for one in inventory.rejections] == ["dicom.no_series_uid"]
+    require_whole(inventory, series=2)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_files_without_preamble_are_read_and_converted(tmp_path: Path, implicit: bool) -> None:
+    write_series(tmp_path / "in", patient="P", study=uid("a"))
+    whole = convert_visit(read_source(dicom_study(tmp_path / "in")).visits[0])
+    for file in (tmp_path / "in").iterdir():
+        image = pydicom.dcmread(file)
+        image.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        image.save_as(file, implicit_vr=implicit, little_endian=True)
+        data = file.read_bytes()
+        start = 132 + 12 + int.from_bytes(data[140:144], "little")  # behind preamble and file meta group
+        file.write_bytes(data[start:])
+    assert (tmp_path / "in" / "IM0000").read_bytes()[:2] == b"\x08\x00"
+    bare = convert_visit(read_source(dicom_study(tmp_path / "in")).visits[0])
+    np.testing.assert_array_equal(bare.volume.data, whole.volume.data)
+
+
+def test_junk_is_passed_over(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", patient="P", study=uid("a"))
+    (tmp_path / "in" / "Thumbs.db").write_bytes(b"\x08\x00" + bytes(range(256)) * 4)
+    (tmp_path / "in" / "empty").write_bytes(b"")
+    (tmp_path / "in" / "x.zip").write_bytes(b"PK\x03\x04" + bytes(300))
+    (tmp_path / "in" / "cut.dcm").write_bytes((tmp_path / "in" / "IM0000").read_bytes()[:150])
+    inventory = read_source(dicom_study(tmp_path / "in"))
+    assert len(inventory.visits) == 1 and inventory.rejections == ()
+
+
+def test_links_out_of_the_study_are_not_followed_and_counted(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", patient="P", study=uid("a"))
+    write_series(tmp_path / "other", patient="Q", study=uid("b"))
+    (tmp_path / "in" / "link.dcm").symlink_to(tmp_path / "other" / "IM0000")
+    inventory = read_source(dicom_study(tmp_path / "in"))
+    assert len(inventory.visits) == 1 and inventory.rejections == ()
+    assert [warning.split(":")[0] for warning in inventory.warnings] == ["1 files were passed over"]
+
+
+def test_frames_count_as_images(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", patient="P", study=uid("a"), slices=1, NumberOfFrames=SLICES)
+    assert len(read_source(dicom_study(tmp_path / "in")).visits) == 1
+
+
+def test_broken_values_do_not_stop_the_survey(tmp_path: Path) -> None:
+    write_series(tmp_path / "in", patient="P", study=uid("a"))
+    for file in (tmp_path / "in").iterdir():
+        data = file.read_bytes()
+        file.write_bytes(data.replace(b"2.98", b"x.yz").replace(b"20200101", b"2020ABCD"))
+    visit = read_source(dicom_study(tmp_path / "in")).visits[0]
+    assert visit.key == "sub-0001_ses-01" and visit.day is None
+
+
+def test_several_workers_give_the_same_as_one(export: Path) -> None:
+    def backwards(function, items):
+        return (function(*arguments) for arguments in reversed(list(items.values())))
+
+    jobs = {str(place): (str(export), [portion]) for place, portion in enumerate(_portions(export))}
+    one, many = (survey_folder(export, jobs, work).series for work in (one_by_one, backwards))
+    assert one == many and len(one) == 5
+
+
+def _portions(root: Path) -> list[Portion]:
+    whole = [portion for _, job in portions(root).values() for portion in job]
+    return [Portion(folder, part, 3) for folder, *_ in whole for part in range(3)]
+
+
+def test_the_content_is_that_of_the_series_alone(export: Path, tmp_path: Path) -> None:
+    before = {visit.key: hash_scan(visit) for visit in read_source(dicom_study(export)).visits}
+    (export / "P1" / "first").rename(export / "P1" / "renamed")
+    folder = export / "P1" / "renamed"
+    for file in sorted((folder / "t2").iterdir()):
+        file.rename(folder / "t1" / f"X{file.name}")
+    for file in sorted((folder / "t1").iterdir()):
+        os.utime(file, (0, 0))
+        file.rename(file.with_name(f"{file.name[::-1]}.dcm"))
+    after = {visit.key: hash_scan(visit) for visit in read_source(dicom_study(export)).visits}
+    assert after == before and len(set(after.values())) == 3
+
+    edit(export / "P2" / "t1", PatientComments="x")
+    changed = {visit.key: hash_scan(visit) for visit in read_source(dicom_study(export)).visits}
+    assert [key for key in after if after[key] != changed[key]] == ["sub-0002_ses-01"]
 
 
 def test_a_table_needs_a_column_that_leads_to_files(export: Path, tmp_path: Path) -> None:
@@ -184,7 +374,7 @@ def test_a_truncated_or_damaged_archive_is_refused(export: Path, tmp_path: Path)
 
 def test_a_series_that_dcm2niix_cannot_convert_is_set_aside_by_its_key(export: Path) -> None:
     visit = read_source(dicom_study(export)).visits[0]
-    for file in Path(visit.source).iterdir():
+    for file in Path(visit.source, *visit.folders).iterdir():
         header = pydicom.dcmread(file)
         del header.PixelData
         header.save_as(file)
@@ -194,7 +384,7 @@ def test_a_series_that_dcm2niix_cannot_convert_is_set_aside_by_its_key(export: P
 
 
 def one(**fields: object) -> Series:
-    plain = Series("d", "s", "p", "", "", 1, 176, "MR", "t1_mprage", False, False, 3.0, 2300.0)
+    plain = Series("d", "s", "p", "", (), 1, 176, "MR", "t1_mprage", False, False, 3.0, 2300.0)
     return plain._replace(**fields)
 
 
@@ -228,6 +418,42 @@ def test_a_nameless_series_is_known_by_its_timing_but_a_named_one_comes_first() 
     assert choose_t1w([timed]) == timed
     assert choose_t1w([timed, one()]) == one()
     assert choose_t1w([timed._replace(echo_time=90.0)]) is None
+
+
+def test_every_series_of_a_visit_gets_its_rule() -> None:
+    visit = {
+        "ct": one(modality="CT"),
+        "flair": one(description="T1 FLAIR"),
+        "gado": one(enhanced=True),
+        "post": one(description="T1 post"),
+        "short": one(images=12),
+        "named other": one(description="scan 4", volumetric=True),
+        "unnamed": one(description="scan 5"),
+        "mpr": one(original=False, images=300),
+        "fewer": one(images=100, number=9),
+        "first": one(number=3),
+        "repeat": one(number=7),
+        "no uid": one(digest=""),
+    }
+    rules = {choice.series: (choice.is_chosen, choice.rule) for choice in judge_visit(list(visit.values()))}
+    assert {name: rules[series] for name, series in visit.items()} == {
+        "ct": (False, "dicom.not_mr"),
+        "flair": (False, "dicom.not_t1w"),
+        "gado": (False, "dicom.contrast"),
+        "post": (False, "dicom.contrast"),
+        "short": (False, "dicom.too_few_images"),
+        "named other": (False, "dicom.not_t1w"),
+        "unnamed": (False, "dicom.not_t1w"),
+        "mpr": (False, "dicom.derived"),
+        "fewer": (False, "dicom.fewer_images"),
+        "first": (False, "dicom.earlier_repeat"),
+        "repeat": (True, "dicom.most_images"),
+        "no uid": (False, "dicom.no_series_uid"),
+    }
+
+
+def test_computed_images_are_taken_where_there_is_nothing_else() -> None:
+    assert choose_t1w([one(original=False)]) is not None
 
 
 def test_more_images_win_then_the_latest() -> None:

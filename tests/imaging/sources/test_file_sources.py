@@ -11,7 +11,9 @@ from PIL import Image
 
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, ScanRejected, StudyError
-from cohortsmith.imaging.sources import convert_visit, read_source
+from cohortsmith.imaging.sources import Inventory, convert_visit, read_source
+from cohortsmith.imaging.sources.candidates import candidate_name
+from cohortsmith.imaging.sources.ledger import candidates
 
 HEADER = "participant_id\tdiagnosis\tage\tsex\n"
 NO_SESSION = Columns(session="")
@@ -41,13 +43,63 @@ def nifti(tmp_path: Path) -> Path:
 
 def test_what_goes_in_comes_out_converted_or_rejected(nifti: Path) -> None:
     inventory = read_source(study("nifti", nifti))
-    assert [visit.key for visit in inventory.visits] == ["sub-A1_ses-01", "sub-A2_ses-01"]
-    assert {rejection.key: rejection.reason for rejection in inventory.rejections} == {
-        "sub-A3_ses-01": "diagnosis 'MCI' is not one of control, depr",
-        "sub-A4_ses-01": "age is not a number from 0 to 120",
-        "sub-A5_ses-01": "scan is missing: none of 2 expected file names exists",
+    assert [(visit.key, visit.diagnosis) for visit in inventory.visits] == [
+        ("sub-A1_ses-01", "control"),
+        ("sub-A2_ses-01", "depr"),
+        ("sub-A3_ses-01", "MCI"),
+    ]
+    assert {rejection.key: (rejection.rule, rejection.reason) for rejection in inventory.rejections} == {
+        "sub-A4_ses-01": ("table.unusable_value", "age is not a number from 0 to 120"),
+        "sub-A5_ses-01": ("files.missing", "scan is missing: none of 2 expected file names exists"),
     }
     assert {rejection.step for rejection in inventory.rejections} == {"ingest"}
+
+
+def test_a_file_that_no_row_names_is_listed(nifti: Path) -> None:
+    save_scan(nifti / "deep" / "er" / "B-1.nii.gz")
+    (nifti / ".trash").mkdir()
+    save_scan(nifti / ".trash" / "C-1.nii.gz")
+    rejections = [one for one in read_source(study("nifti", nifti)).rejections if one.rule == "files.not_in_table"]
+    assert [(one.key, one.candidate) for one in rejections] == [("", candidate_name("deep/er/B-1.nii.gz"))]
+
+
+def test_rows_that_lead_to_one_scan_are_all_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,dx,age,sex,where\n1,depr,50,F,x.nii\n2,depr,60,F,x.nii\n")
+    save_scan(tmp_path / "x.nii")
+    columns = Columns(participant="id", session="", diagnosis="dx", file="where")
+    inventory = read_source(study("nifti", tmp_path, "t.csv", columns))
+    assert inventory.visits == ()
+    assert [(one.key, one.rule) for one in inventory.rejections] == [
+        ("sub-1_ses-01", "files.named_twice"),
+        ("sub-2_ses-01", "files.named_twice"),
+    ]
+    require_distinct(inventory)
+
+
+@pytest.mark.parametrize("place", ["../outside.nii", "link.nii"])
+def test_a_scan_outside_the_study_is_not_opened(tmp_path: Path, place: str) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    save_scan(tmp_path / "outside.nii")
+    (folder / "link.nii").symlink_to(tmp_path / "outside.nii")
+    (folder / "t.csv").write_text(f"id,dx,age,sex,where\n1,depr,50,F,{place}\n")
+    columns = Columns(participant="id", session="", diagnosis="dx", file="where")
+    inventory = read_source(study("nifti", folder, "t.csv", columns))
+    assert inventory.visits == () and "files.outside" in {one.rule for one in inventory.rejections}
+
+
+def test_an_identifier_cannot_lead_out_of_the_folder_either(tmp_path: Path) -> None:
+    folder = tmp_path / "study"
+    folder.mkdir()
+    save_scan(tmp_path / "x.nii")
+    (folder / "clinical.tsv").write_text(HEADER + "../x\tdepr\t60\tf\n")
+    inventory = read_source(study("nifti", folder))
+    assert [(one.key, one.rule) for one in inventory.rejections] == [("sub-x_ses-01", "files.outside")]
+
+
+def require_distinct(inventory: Inventory) -> None:
+    names = candidates(inventory)
+    assert "" not in names and len(set(names)) == len(names)
 
 
 def test_a_visit_carries_its_person(nifti: Path) -> None:
@@ -58,7 +110,7 @@ def test_a_visit_carries_its_person(nifti: Path) -> None:
 
 def test_an_inventory_travels_between_processes(nifti: Path) -> None:
     inventory = read_source(study("nifti", nifti))
-    assert [visit.key for visit in pickle.loads(pickle.dumps(inventory)).visits] == ["sub-A1_ses-01", "sub-A2_ses-01"]
+    assert str(pickle.loads(pickle.dumps(inventory))) == str(inventory)
 
 
 def test_a_scan_is_converted_to_ras_with_its_voxels(nifti: Path) -> None:
@@ -75,13 +127,14 @@ def test_the_file_column_leads_to_the_scan(tmp_path: Path) -> None:
     inventory = read_source(study("nifti", tmp_path / "scans", str(tmp_path / "t.csv"), columns))
     assert [visit.key for visit in inventory.visits] == ["sub-1_ses-bl"]
     assert [rejection.key for rejection in inventory.rejections] == ["sub-1_ses-m6"]
+    require_distinct(inventory)
 
 
 def test_an_external_cohort_is_read_the_same_way(nifti: Path, tmp_path: Path) -> None:
     config = study("nifti", tmp_path / "nowhere").model_copy(
         update={"external_path": str(nifti), "external_table": "clinical.tsv"}
     )
-    assert len(read_source(config, external=True).visits) == 2
+    assert len(read_source(config, external=True).visits) == 3
 
 
 def test_duplicated_participants_are_named(nifti: Path) -> None:
@@ -136,13 +189,28 @@ def test_a_bids_folder_is_read_with_and_without_sessions(bids: Path) -> None:
         ("sub-01_ses-01", 60.0),
         ("sub-02_ses-a", 61.0),
         ("sub-02_ses-b", 63.0),
+        ("sub-04_ses-01", 62.0),
     ]
-    assert [(rejection.key, rejection.reason.split(":")[0]) for rejection in inventory.rejections] == [
-        ("sub-02_ses-c", "scan is missing"),
-        ("sub-03_ses-01", "scan is missing"),
-        ("sub-04_ses-01", "diagnosis 'other' is not one of control, depr"),
-        ("sub-05_ses-01", "subject has no row in the participants table"),
+    assert [(rejection.key, rejection.rule) for rejection in inventory.rejections] == [
+        ("sub-01_ses-01", "bids.other_run"),
+        ("sub-02_ses-c", "files.missing"),
+        ("sub-03_ses-01", "files.missing"),
+        ("sub-05_ses-01", "table.no_row"),
     ]
+
+
+def test_every_t1w_of_a_bids_folder_is_in_the_inventory_once(bids: Path) -> None:
+    inventory = read_source(study("bids", bids, table=""))
+    scans = {path.relative_to(bids).as_posix() for path in bids.rglob("*_T1w.nii*")}
+    require_distinct(inventory)
+    assert {candidate_name(scan) for scan in scans} <= set(candidates(inventory))
+    assert {place for _, place in inventory.places} == scans
+
+
+def test_a_subject_folder_that_is_not_named_as_bids_wants_is_still_read(bids: Path) -> None:
+    save_scan(bids / "sub-0_3/anat/sub-0_3_T1w.nii")
+    inventory = read_source(study("bids", bids, table=""))
+    assert "sub-03_ses-01" in {visit.key for visit in inventory.visits}
 
 
 def test_the_plainest_run_is_taken_and_its_sidecar_cleaned(bids: Path) -> None:

@@ -1,4 +1,4 @@
-"""Who is in the phantom study: the clinical table a user would bring along with the scans.
+"""Who is in the phantom study.
 
 Source of the numbers: table 1.5 of Chadebec's thesis (2023), ADNI for the training study and AIBL for the external.
 """
@@ -32,7 +32,7 @@ TABLE_1_5 = {
 
 
 def draw_cohort(config: PhantomConfig, study: Study) -> pd.DataFrame:
-    """Draw one row per subject: subject, visit, file, diagnosis, age (years), sex, site and mmse.
+    """Draw one row per subject: subject, diagnosis, age (years), sex, site and mmse.
 
     Diagnoses are balanced and neither the order of the rows nor the names of the subjects tell them.
     """
@@ -44,8 +44,6 @@ def draw_cohort(config: PhantomConfig, study: Study) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "subject": names,
-            "visit": "M000",
-            "file": [f"scans/{name}.nii.gz" for name in names],
             "diagnosis": diagnoses,
             "age": [person[0] for person in people],
             "sex": [person[1] for person in people],

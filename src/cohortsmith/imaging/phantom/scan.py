@@ -46,7 +46,11 @@ class PhantomScan(NamedTuple):
 
 def make_scan(config: PhantomConfig, study: Study, index: int) -> PhantomScan:
     """Make the scan of the subject in row `index` of `draw_cohort`, whatever else has been made."""
-    person = draw_cohort(config, study).iloc[index]
+    return scan_person(config, study, index, draw_cohort(config, study).iloc[index])
+
+
+def scan_person(config: PhantomConfig, study: Study, index: int, person: pd.Series) -> PhantomScan:
+    """Make the scan of a person (diagnosis, age in years, site) with the random stream of number `index`."""
     anatomy = draw_anatomy(config, study, index, person)
     scanner = draw_scanner(config, study, person["site"], subject_stream(config, study, index, purpose=3))
     shape, affine = place_grid(scanner, anatomy.pose)

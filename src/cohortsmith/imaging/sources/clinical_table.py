@@ -1,22 +1,27 @@
 """The study's own clinical table: its columns, rows and what each value means."""
 
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, StudyError
 from cohortsmith.imaging.bids import ONLY_SESSION, alphanumeric, require_distinct_subjects, scan_key
+from cohortsmith.imaging.sources.delimited_text import read_frame as read_frame  # noqa: PLC0414 - offered from here
 
 _MISSING = {"", "n/a", "na", "nan", "none", "null", "."}
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SEXES = {"m": "M", "male": "M", "1": "M", "f": "F", "female": "F", "2": "F", "o": "O", "other": "O"}
 
 
 class UnusableValue(Exception):
-    """A row's value that cannot be used; the message is the reason of its rejection."""
+    """A row's value that cannot be used: the message is the reason of its rejection, `rule` the rule's short name."""
+
+    def __init__(self, reason: str, rule: str = "table.unusable_value") -> None:
+        self.rule = rule
+        super().__init__(reason)
 
 
 class Person(NamedTuple):
@@ -60,29 +65,10 @@ def _require(path: str, configuration_key: str, *, is_folder: bool) -> Path:
 
 
 def read_table(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV or TSV file as text, by its suffix; raise `StudyError` if it is no table or lacks a column."""
-    separator = "," if path.suffix.lower() == ".csv" else "\t"
-    try:
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (ValueError, pd.errors.ParserError) as error:
-        raise StudyError(
-            "the study's table cannot be read",
-            where=path.name,
-            got=type(error).__name__,
-            expected="UTF-8 text, comma-separated (.csv) or tab-separated (any other suffix)",
-            remedy="export the table again",
-        ) from None
-    names = [str(name).strip() for name in table.columns]
-    missing = [name for name in required if name not in names]
-    if missing:
-        raise StudyError(
-            f"the study's table lacks {', '.join(missing)}",
-            where=path.name,
-            got=", ".join(names),
-            expected=", ".join(required),
-            remedy="name the table's own columns in study.columns; an empty name means the study has none",
-        )
-    return [dict(zip(names, (str(cell).strip() for cell in row), strict=True)) for row in table.to_numpy()]
+    """Read a table as `read_frame` does, as one dictionary per row."""
+    frame = read_frame(path, required)
+    names = list(frame.columns)
+    return [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
 
 
 def required_columns(columns: Columns, *extra: str) -> tuple[str, ...]:
@@ -113,31 +99,34 @@ def read_person(row: dict[str, str], study: StudyConfig) -> Person:
     """Read a row's clinical values; raise `UnusableValue` with the reason."""
     columns = study.columns
     return Person(
-        _diagnosis(row[columns.diagnosis], study.labels),
+        _known(row[columns.diagnosis]),
         _number(row.get(columns.age, ""), "age", 0, 120),
         _sex(row.get(columns.sex, "")),
         _number(row.get(columns.mmse, ""), "MMSE", 0, 30),
-        row.get(columns.site, "") or "n/a",
+        _known(row.get(columns.site, "")),
     )
 
 
-def _diagnosis(value: str, labels: tuple[str, str]) -> str:
-    if value not in labels:
-        raise UnusableValue(f"diagnosis {value or 'missing'!r} is not one of {', '.join(labels)}")
-    return value
+def _known(value: str) -> str:
+    return "n/a" if value.lower() in _MISSING else value
 
 
 def _number(value: str, name: str, low: float, high: float) -> float:
     if value.lower() in _MISSING:
         return math.nan
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
+    number = parse_number(value)
     if not low <= number <= high:
         # The value stays out of the message: a birth date in the wrong column must not reach a log.
         raise UnusableValue(f"{name} is not a number from {low:g} to {high:g}")
     return number
+
+
+def parse_number(text: str) -> float:
+    """Read a number with a decimal point or a decimal comma; NaN for anything else."""
+    plain = text.strip()
+    if "." not in plain:
+        plain = plain.replace(",", ".", 1)
+    return float(plain) if _NUMBER.fullmatch(plain) else math.nan
 
 
 def _sex(value: str) -> str:
@@ -146,7 +135,7 @@ def _sex(value: str) -> str:
     # Statistics packages export 1 and 2 as 1.0 and 2.0.
     code = _SEXES.get(value.lower().removesuffix(".0"))
     if code is None:
-        raise UnusableValue(f"sex {value!r} is not one of M, F, male, female, 1 (male), 2 (female), O")
+        raise UnusableValue("sex is not one of M, F, male, female, 1 (male), 2 (female), O")
     return code
 
 

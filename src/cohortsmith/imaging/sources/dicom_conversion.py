@@ -1,22 +1,38 @@
 """One DICOM series turned into a volume by dcm2niix, leaving the person behind."""
 
+import io
 import json
-import shutil
 import subprocess
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import dcm2niix
 import pydicom
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.bids import kept_fields
-from cohortsmith.imaging.sources.dicom_headers import files, is_archive, read_headers
-from cohortsmith.imaging.sources.dicom_series import digest_of
+from cohortsmith.imaging.sources.dicom_headers import (
+    files_in_archive,
+    header_of_bytes,
+    is_archive,
+    is_bare,
+    leads_out,
+    read_header,
+)
+from cohortsmith.imaging.sources.dicom_series import digest_of, instance_of
 from cohortsmith.imaging.sources.inventory import Converted, Visit
 from cohortsmith.imaging.volume import read_volume
 
+_SYNTAXES = {
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
 _TIME_LIMIT = 600  # seconds; a series takes a few
 
 
@@ -29,35 +45,72 @@ def convert(visit: Visit) -> Converted:
         gathered, converted = Path(scratch, "series"), Path(scratch, "nifti")
         gathered.mkdir()
         converted.mkdir()
-        _gather(Path(visit.source), visit.series, gathered)
+        place = Path(visit.source)
+        if is_archive(place):
+            _gather_from_archive(place, visit.series, gathered)
+        else:
+            for number, file in enumerate(files_of(visit)):
+                _gather(file, gathered / f"{number:06d}.dcm")
         image = _run_dcm2niix(gathered, converted, visit.key)
         return Converted(read_volume(image, visit.key), kept_fields(_sidecar(image)))
 
 
-def _gather(place: Path, digest: str, folder: Path) -> None:
-    (_gather_from_archive if is_archive(place) else _gather_from_folder)(place, digest, folder)
+def files_of(visit: Visit) -> list[Path]:
+    """List the DICOM files of a visit's series in a folder, each image once: copies after the first name are left out.
+
+    Without a series all DICOM files that fit the pattern `visit.files` belong to it.
+    """
+    root = Path(visit.source)
+    candidates = sorted(file for folder in visit.folders or ("",) for file in _files_in(root / folder, visit))
+    images: dict[str, Path] = {}
+    for file in candidates:
+        if leads_out(root, file):
+            continue
+        with file.open("rb") as content:
+            header = read_header(content)
+        if header is not None and (not visit.series or digest_of(header) == visit.series):
+            images.setdefault(instance_of(header, str(file)), file)
+    return list(images.values())
 
 
-def _gather_from_folder(place: Path, digest: str, folder: Path) -> None:
-    for number, header in enumerate(read_headers(place)):
-        if digest_of(header.fields) == digest:
-            (folder / f"{number:06d}.dcm").symlink_to((place / header.name).resolve())
+def _files_in(folder: Path, visit: Visit) -> Iterator[Path]:
+    places = folder.iterdir() if visit.folders else folder.rglob("*")
+    return (file for file in places if fnmatchcase(file.name, visit.files or "*") and file.is_file())
+
+
+def _gather(file: Path, target: Path) -> None:
+    with file.open("rb") as content:
+        bare = is_bare(content)
+    if bare:
+        _add_preamble(file, target)
+    else:
+        target.symlink_to(file.resolve())
+
+
+def _add_preamble(file: Path, target: Path) -> None:
+    # dcm2niix passes over files without preamble.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings repeat what stands in the header
+        image = pydicom.dcmread(file, force=True)
+        syntax = image.file_meta.get("TransferSyntaxUID") if hasattr(image, "file_meta") else None
+        if syntax is None:
+            image.ensure_file_meta()
+            implicit, little = image.original_encoding
+            image.file_meta.TransferSyntaxUID = _SYNTAXES[bool(implicit), bool(little)]
+        image.save_as(target, enforce_file_format=True)
 
 
 def _gather_from_archive(place: Path, digest: str, folder: Path) -> None:
-    for number, (_, stream) in enumerate(files(place)):
+    images: set[str] = set()
+    for number, (name, content) in enumerate(files_in_archive(place)):
+        header = header_of_bytes(content)
+        if header is None or digest_of(header) != digest or instance_of(header, name) in images:
+            continue
+        images.add(instance_of(header, name))
         copy = folder / f"{number:06d}.dcm"
-        with stream as content, copy.open("wb") as target:
-            shutil.copyfileobj(content, target)
-        if _digest(copy) != digest:
-            copy.unlink()
-
-
-def _digest(file: Path) -> str:
-    try:
-        return digest_of(pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"]))
-    except (pydicom.errors.InvalidDicomError, AttributeError, EOFError, OSError, ValueError):
-        return ""
+        copy.write_bytes(content)
+        if is_bare(io.BytesIO(content)):
+            _add_preamble(copy, copy)
 
 
 def _run_dcm2niix(series: Path, output: Path, key: str) -> Path:

@@ -2,10 +2,13 @@
 
 import io
 import lzma
+import math
+import os
+import struct
 import tarfile
+import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -14,24 +17,42 @@ from pydicom.errors import InvalidDicomError
 
 from cohortsmith.errors import StudyError
 
+# What pydicom warns of repeats what stands in the header.
+pydicom.config.logger.disabled = True
 _TAGS = [
-    *("SeriesInstanceUID", "StudyInstanceUID", "PatientID", "StudyDate", "StudyTime", "SeriesNumber", "Modality"),
-    *("SeriesDescription", "ProtocolName", "NumberOfFrames", "MRAcquisitionType", "ContrastBolusAgent"),
-    *("EchoTime", "RepetitionTime", "Rows"),
+    *("SeriesInstanceUID", "StudyInstanceUID", "SOPInstanceUID", "PatientID", "StudyDate", "StudyTime", "SeriesNumber"),
+    *("Modality", "ImageType", "SeriesDescription", "ProtocolName", "NumberOfFrames", "MRAcquisitionType"),
+    *("ContrastBolusAgent", "EchoTime", "RepetitionTime", "Rows"),
 ]
+# First group of a file that begins without preamble: 0002 or 0008, little or big endian (DICOM PS3.10 7.1).
+_BARE_BEGINNINGS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+_UNREADABLE = (
+    *(InvalidDicomError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError),
+    *(NotImplementedError, OverflowError, IndexError, LookupError, RecursionError, struct.error),
+)
+_FILES_PER_JOB = 1000
+
+
+# Name of a field -> its text, empty if it is broken; parts are separated by a backslash, as in the file.
+Fields = dict[str, str]
 
 
 class Header(NamedTuple):
-    """One file: its name inside the folder or archive, and its header without pixels."""
+    """One file: its name inside the folder or archive, and the fields of its header that matter."""
 
     name: str
-    fields: Any
+    fields: Fields
 
 
-def _drain(stream: Any) -> None:
-    # tarfile takes a damaged header for the end of the archive; the checksum beyond tells the difference.
-    while stream.read(1 << 22):
-        pass
+class Portion(NamedTuple):
+    """A part of the files of one folder: every `parts`-th of the sorted names, from `part` on.
+
+    folder: relative to the source.
+    """
+
+    folder: str
+    part: int
+    parts: int
 
 
 def is_archive(path: Path) -> bool:
@@ -39,36 +60,88 @@ def is_archive(path: Path) -> bool:
     return path.is_file()
 
 
-def read_headers(path: Path) -> Iterator[Header]:
-    """Yield the header of every DICOM file, in the order of the names; other files are passed over."""
-    for name, stream in files(path):
-        with stream as content:
-            header = _header(content)
-        if header is not None:
-            yield Header(name, header)
+def is_bare(content: IO[bytes]) -> bool:
+    """Say whether a file begins without the preamble that DICOM files have; it is left at its beginning."""
+    beginning = content.read(132)
+    content.seek(0)
+    return beginning[128:] != b"DICM"
 
 
-def _header(content: IO[bytes]) -> Any:
-    try:
-        header = pydicom.dcmread(content, stop_before_pixels=True, specific_tags=_TAGS)
-    except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, NotImplementedError):
+def read_header(content: IO[bytes]) -> Fields | None:
+    """Read the fields that matter; None if the file is no DICOM. What else stands in the header is never decoded."""
+    if is_bare(content) and not content.read(2).startswith(_BARE_BEGINNINGS):
         return None
-    return header if "SeriesInstanceUID" in header else None
+    content.seek(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # see above; values are only decoded when they are looked at
+        try:
+            header = pydicom.dcmread(content, force=True, stop_before_pixels=True, specific_tags=_TAGS)
+        except _UNREADABLE:
+            return None
+        return {name: _text(header, name) for name in _TAGS if name in header}
 
 
-def files(path: Path) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]:
-    """Yield name and open content of every file; archives are read once, from front to back."""
-    if not is_archive(path):
-        names = sorted(file for file in path.rglob("*") if file.is_file())
-        yield from ((file.relative_to(path).as_posix(), file.open("rb")) for file in names)
-        return
+def _text(header: Any, name: str) -> str:
+    try:
+        value = header[name].value
+    except _UNREADABLE:
+        return ""
+    parts = [value] if value is None or isinstance(value, str) or not hasattr(value, "__iter__") else value
+    return "\\".join("" if part is None else str(part).strip() for part in parts)
+
+
+def portions(root: Path) -> dict[str, tuple[str, list[Portion]]]:
+    """Divide the files below a folder into jobs of about 1000; symbolic links to folders are not followed."""
+    jobs: list[list[Portion]] = [[]]
+    size = 0
+    for folder, folders, names in os.walk(root):
+        folders.sort()
+        parts = max(1, -(-len(names) // _FILES_PER_JOB))
+        relative = Path(folder).relative_to(root).as_posix()
+        for part in range(parts if names else 0):
+            if size >= _FILES_PER_JOB:
+                jobs.append([])
+                size = 0
+            jobs[-1].append(Portion(relative, part, parts))
+            size += len(names) // parts
+    return {str(number): (str(root), job) for number, job in enumerate(jobs)}
+
+
+def read_portion(root: Path, portion: Portion, counts: dict[str, int]) -> Iterator[Header]:
+    """Yield the header of every DICOM file; count the files that cannot be read or that links lead out of the root."""
+    folder = root / portion.folder
+    for name in sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())[portion.part :: portion.parts]:
+        file = folder / name
+        if leads_out(root, file):
+            counts["outside"] += 1
+            continue
+        try:
+            with file.open("rb") as content:
+                header = read_header(content)
+        except OSError:
+            counts["unreadable"] += 1
+            continue
+        if header is not None:
+            yield Header(file.relative_to(root).as_posix(), header)
+
+
+def leads_out(root: Path, file: Path) -> bool:
+    """Say whether a symbolic link leads out of a root."""
+    return file.is_symlink() and not file.resolve().is_relative_to(root.resolve())
+
+
+def files_in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file of an archive, read once from front to back.
+
+    Raises `StudyError` if the archive is damaged.
+    """
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None:
                     # Read here, so that damage is met here and not where the content is used.
-                    yield member.name.removeprefix("./"), io.BytesIO(content.read())
+                    yield member.name.removeprefix("./"), content.read()
             _drain(archive.fileobj)
     except (tarfile.ReadError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
         raise StudyError(
@@ -78,3 +151,23 @@ def files(path: Path) -> Iterator[tuple[str, AbstractContextManager[IO[bytes]]]]
             expected="a whole .tar, .tar.gz, .tar.bz2 or .tar.xz archive",
             remedy="copy the archive again",
         ) from None
+
+
+def _drain(stream: Any) -> None:
+    # tarfile takes a damaged header for the end of the archive; the checksum beyond tells the difference.
+    while stream.read(1 << 22):
+        pass
+
+
+def header_of_bytes(content: bytes) -> Fields | None:
+    """Read the header of a file that is in memory."""
+    return read_header(io.BytesIO(content))
+
+
+def number_of(fields: Fields, name: str, otherwise: float = 0.0) -> float:
+    """Give a field as a finite number, `otherwise` if it is absent, broken or a list."""
+    try:
+        number = float(fields.get(name) or otherwise)
+    except ValueError:
+        return otherwise
+    return number if math.isfinite(number) else otherwise

@@ -1,43 +1,49 @@
-"""DICOM files grouped into series, and the rules that choose the T1-weighted one.
-
-A series is a candidate if it is MR, without contrast agent, of at least 32 images, and its description or protocol
-  1. names a T1-weighted sequence (T1, MPRAGE, BRAVO, SPGR, TFE, TFL) and none of localizer, T2, FLAIR, diffusion,
-     BOLD, perfusion, angiography, field map, reformat (MPR), contrast; or, if no series of the visit is named so,
-  2. names none of these but its timing is T1-weighted: 3-D, echo time <= 8 ms, repetition time <= 3000 ms.
-Of several candidates the one with most images is taken, then the latest (a repeated scan replaces a failed one).
-"""
+"""DICOM files grouped into series, one at a time: only sums are kept, so memory does not grow with the files."""
 
 import hashlib
 import os
-import re
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from cohortsmith.imaging.sources.dicom_headers import Header
+import numpy as np
 
-_T1 = re.compile(r"t1|mp-?rage|bravo|spgr|tfe|tfl", re.IGNORECASE)
-_OTHER = re.compile(
-    r"t2|flair|loc|scout|survey|dwi|dti|diff|adc|bold|fmri|epi|asl|perf|swi|tof|angio|field|phase|mpr(?!age)|gado|"
-    r"contrast|\+c\b|post|(?<![a-z])(gd|ce|pd)(?![a-z])",
-    re.IGNORECASE,
+from cohortsmith.imaging.sources.dicom_headers import (
+    Fields,
+    Header,
+    Portion,
+    files_in_archive,
+    header_of_bytes,
+    number_of,
+    read_portion,
 )
-_MINIMUM_IMAGES = 32
+from cohortsmith.imaging.sources.work import Work
+
+_LENGTH = 16
+_MOST_FRAMES = 2**31  # a value beyond is nonsense
 
 
 class Series(NamedTuple):
-    """One DICOM series; nothing of it may be written or logged but the digest.
+    """One DICOM series of one patient and study; nothing of it may be written or logged but the digest.
 
-    digest:  of the SeriesInstanceUID. study, patient: identifiers as they stand in the header.
-    folder:  deepest folder that holds all its files, inside the source.
-    moment:  study date and time as text. echo_time, repetition_time: ms, 0 if unknown.
+    digest:   of the SeriesInstanceUID, empty if it is missing
+    study, patient: identifiers as they stand in the header
+    moment:   study date and time as text
+    folders:  every folder that holds files of it, inside the source
+    images:   distinct ones, frames counted. repeats: files that are there more than once
+    original: false for images that were computed from others
+    enhanced: with contrast agent
+    echo_time, repetition_time: ms, 0 if unknown
+    content:  hash of its files where these were read whole, else empty
     """
 
     digest: str
     study: str
     patient: str
     moment: str
-    folder: str
+    folders: tuple[str, ...]
     number: int
     images: int
     modality: str
@@ -46,59 +52,188 @@ class Series(NamedTuple):
     enhanced: bool
     echo_time: float
     repetition_time: float
+    original: bool = True
+    repeats: int = 0
+    content: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Tell this series from one of the same identifier under another patient or study."""
+        return _digest("|".join((self.digest, self.patient, self.study)))
+
+    @property
+    def place(self) -> str:
+        """Name it inside the source: the deepest folder that holds all its files, and its identity."""
+        common = os.path.commonpath(self.folders) if self.folders else ""
+        return f"{common}/{self.identity}"
 
 
-def digest_of(header: Any) -> str:
-    """Give a name for a series from which its identifier cannot be read."""
-    return hashlib.sha256(str(header.SeriesInstanceUID).encode()).hexdigest()[:16]
+class Tally(NamedTuple):
+    """A series while its files are being counted: the values of its first file, and 12 bytes per file.
+
+    first: name of that file. instances: (hash of the SOPInstanceUID, frames) of every file.
+    """
+
+    series: Series
+    first: str
+    instances: np.ndarray[Any, Any]
 
 
-def group_series(headers: Iterable[Header]) -> list[Series]:
-    """Group files by SeriesInstanceUID."""
-    groups: dict[str, list[Header]] = defaultdict(list)
+Key = tuple[str, str, str, str]
+_INSTANCE = np.dtype([("name", "<u8"), ("frames", "<u4")])
+
+
+def digest_of(fields: Fields) -> str:
+    """Give a name for a series from which its identifier cannot be read; empty if it has none."""
+    identifier = fields.get("SeriesInstanceUID", "")
+    return _digest(identifier) if identifier else ""
+
+
+def instance_of(fields: Fields, name: str) -> str:
+    """Give what tells an image from its copies: its SOPInstanceUID, or the file's name if it has none."""
+    return fields.get("SOPInstanceUID", "") or name
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+
+
+def count_headers(headers: Iterable[Header]) -> dict[Key, Tally]:
+    """Count headers into series, by identifier, patient and study; those without identifier by folder."""
+    first: dict[Key, Header] = {}
+    folders: dict[Key, set[str]] = {}
+    instances: dict[Key, list[tuple[int, int]]] = {}
     for header in headers:
-        groups[digest_of(header.fields)].append(header)
-    return [_series(digest, group) for digest, group in groups.items()]
+        key = _key(header)
+        if key is None:
+            continue
+        first.setdefault(key, header)
+        folders.setdefault(key, set()).add(_folder(header.name))
+        instances.setdefault(key, []).append(_instance(header))
+    return {
+        key: Tally(
+            _series(header.fields, key, tuple(sorted(folders[key]))),
+            header.name,
+            np.array(instances[key], dtype=_INSTANCE),
+        )
+        for key, header in first.items()
+    }
 
 
-def _series(digest: str, group: list[Header]) -> Series:
-    first = group[0].fields
-    study = str(first.get("StudyInstanceUID", digest))
+def _key(header: Header) -> Key | None:
+    digest = digest_of(header.fields)
+    if not digest and "Rows" not in header.fields:
+        return None  # a table of contents (DICOMDIR), not an image
+    study = header.fields.get("StudyInstanceUID", "") or digest
+    # Anonymised exports leave the patient's ID empty: then every study is taken for a person.
+    patient = header.fields.get("PatientID", "") or study
+    return digest, patient, study, "" if digest else _folder(header.name)
+
+
+def _folder(name: str) -> str:
+    return PurePosixPath(name).parent.as_posix()
+
+
+def _instance(header: Header) -> tuple[int, int]:
+    name = hashlib.sha256(instance_of(header.fields, header.name).encode()).digest()
+    frames = min(max(number_of(header.fields, "NumberOfFrames", 1), 1), _MOST_FRAMES)
+    return int.from_bytes(name[:8], "little"), int(frames)
+
+
+def _series(fields: Fields, key: Key, folders: tuple[str, ...]) -> Series:
+    digest, patient, study, _ = key
     return Series(
         digest=digest,
         study=study,
-        # Anonymised exports leave the patient's ID empty: then every study is taken for a person.
-        patient=str(first.get("PatientID", "") or study),
-        moment=f"{first.get('StudyDate', '')}{first.get('StudyTime', '')}",
-        folder=os.path.commonpath([os.path.dirname(header.name) for header in group]),  # noqa: PTH120 - archive names
-        number=int(first.get("SeriesNumber", 0) or 0),
-        images=sum(int(header.fields.get("NumberOfFrames", 1) or 1) for header in group),
-        modality=str(first.get("Modality", "")),
-        description=f"{first.get('SeriesDescription', '')} {first.get('ProtocolName', '')}",
-        volumetric=str(first.get("MRAcquisitionType", "")) == "3D",
-        enhanced=bool(first.get("ContrastBolusAgent", "")),
-        echo_time=float(first.get("EchoTime", 0) or 0),
-        repetition_time=float(first.get("RepetitionTime", 0) or 0),
+        patient=patient,
+        moment=fields.get("StudyDate", "") + fields.get("StudyTime", ""),
+        folders=folders,
+        number=int(number_of(fields, "SeriesNumber")),
+        images=0,
+        modality=fields.get("Modality", ""),
+        description=" ".join(fields.get(name, "") for name in ("SeriesDescription", "ProtocolName")),
+        volumetric=fields.get("MRAcquisitionType", "") == "3D",
+        enhanced=bool(fields.get("ContrastBolusAgent", "")),
+        echo_time=number_of(fields, "EchoTime"),
+        repetition_time=number_of(fields, "RepetitionTime"),
+        original=not {"DERIVED", "SECONDARY"} & set(fields.get("ImageType", "").upper().split("\\")),
     )
 
 
-def choose_t1w(series: Iterable[Series]) -> Series | None:
-    """Choose the T1-weighted series of one visit by the rules at the top of this file; None if there is none."""
-    usable = [one for one in series if _is_usable(one)]
-    candidates = [one for one in usable if _T1.search(one.description)] or [
-        one for one in usable if _has_t1_timing(one)
-    ]
-    return max(candidates, key=lambda one: (one.images, one.number), default=None)
+def merge(one: Tally, other: Tally) -> Tally:
+    """Join two parts of a series; the values are those of the file whose name comes first."""
+    first = min(one, other, key=lambda tally: tally.first)
+    folders = tuple(sorted({*one.series.folders, *other.series.folders}))
+    return Tally(first.series._replace(folders=folders), first.first, np.concatenate([one.instances, other.instances]))
 
 
-def _is_usable(series: Series) -> bool:
-    return (
-        series.modality == "MR"
-        and series.images >= _MINIMUM_IMAGES
-        and not series.enhanced
-        and not _OTHER.search(series.description)
-    )
+def settle(tally: Tally) -> Series:
+    """Count the distinct images of a series whose files have all been seen."""
+    _, places = np.unique(tally.instances["name"], return_index=True)
+    images = int(tally.instances["frames"][places].sum())
+    return tally.series._replace(images=images, repeats=len(tally.instances) - len(places))
 
 
-def _has_t1_timing(series: Series) -> bool:
-    return series.volumetric and 0 < series.echo_time <= 8 and 0 < series.repetition_time <= 3000
+class Survey(NamedTuple):
+    """Every series of a source, and how many files were passed over, by why."""
+
+    series: list[Series]
+    counts: dict[str, int]
+
+
+def survey_folder(root: Path, jobs: dict[str, tuple[str, list[Portion]]], work: Work) -> Survey:
+    """Read the headers of all files below a folder, portion by portion."""
+    tallies: dict[Key, Tally] = {}
+    counts: Counter[str] = Counter()
+    for found, passed_over in work(survey_portions, jobs):
+        counts.update(passed_over)
+        for key, tally in found.items():
+            tallies[key] = merge(tallies[key], tally) if key in tallies else tally
+    return Survey(_settled(tallies), counts)
+
+
+def survey_portions(root: str, job: list[Portion]) -> tuple[dict[Key, Tally], dict[str, int]]:
+    """Read the headers of one job's files, in a worker process."""
+    counts: Counter[str] = Counter()
+    headers = (header for portion in job for header in read_portion(Path(root), portion, counts))
+    return count_headers(headers), dict(counts)
+
+
+def survey_archive(path: Path) -> Survey:
+    """Read the headers of all files of an archive, and hash the series' content on the way."""
+    contents: dict[Key, set[bytes]] = {}
+
+    def headers() -> Iterable[Header]:
+        for name, content in files_in_archive(path):
+            fields = header_of_bytes(content)
+            if fields is None:
+                continue
+            header = Header(name, fields)
+            key = _key(header)
+            if key is not None:
+                contents.setdefault(key, set()).add(hashlib.sha256(content).digest())
+            yield header
+
+    tallies = count_headers(headers())
+    hashed = {
+        key: tally._replace(series=tally.series._replace(content=hash_contents(contents[key])))
+        for key, tally in tallies.items()
+    }
+    return Survey(_settled(hashed), {})
+
+
+def _settled(tallies: dict[Key, Tally]) -> list[Series]:
+    return [settle(tally) for _, tally in sorted(tallies.items())]
+
+
+def hash_contents(digests: Iterable[bytes]) -> str:
+    """Hash a set of files by their digests, in any order; a file that is there twice counts once."""
+    return hashlib.sha256(b"".join(sorted(set(digests)))).hexdigest()[:_LENGTH]
+
+
+def day_of(series: Series) -> date | None:
+    """Give the day of the study, None if it is unknown."""
+    try:
+        return datetime.strptime(series.moment[:8], "%Y%m%d").date()
+    except ValueError:
+        return None

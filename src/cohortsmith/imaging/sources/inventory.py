@@ -25,6 +25,8 @@ class Visit(NamedTuple):
     day:            days since the subject's first known visit, None if unknown
     files:          pattern of the file names in the folder `source` that belong to the scan; empty for all
     orientation:    names a known fault of the header that has to be put right
+    folders:        where in `source` the files lie, for a series spread over several folders; empty for `source` itself
+    content:        hash of the scan's content where the reader knows it, else empty
     """
 
     key: str
@@ -43,6 +45,8 @@ class Visit(NamedTuple):
     day: int | None = None
     files: str = ""
     orientation: str = ""
+    folders: tuple[str, ...] = ()
+    content: str = ""
 
 
 class ClinicalVisit(NamedTuple):
@@ -64,12 +68,14 @@ class Inventory(NamedTuple):
     """Every candidate scan of a source, once: as a visit or as a rejection.
 
     clinical: every clinical visit that the source knows. warnings: what is missing from it, in whole sentences.
+    places: (candidate, where it was delivered and under which identifier), for the pseudonym map alone.
     """
 
     visits: tuple[Visit, ...]
     rejections: tuple[Rejection, ...]
     clinical: tuple[ClinicalVisit, ...] = ()
     warnings: tuple[str, ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
 
 
 class Converted(NamedTuple):

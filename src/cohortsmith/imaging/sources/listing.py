@@ -1,10 +1,12 @@
 """Rows of a clinical table turned into visits or rejections, one each."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.imaging.bids import entities
+from cohortsmith.imaging.sources.candidates import candidate_name
 from cohortsmith.imaging.sources.clinical_table import (
     Person,
     UnusableValue,
@@ -20,40 +22,106 @@ Row = dict[str, str]
 
 
 class Found(NamedTuple):
-    """Where a row's raw scan lies; `series` names one of several DICOM series there."""
+    """Where a row's raw scan lies; `series` names one of several DICOM series there.
+
+    place: the same relative to the study's folder. folders, content: as in `Visit`.
+    """
 
     source: str
     series: str = ""
+    place: str = ""
+    rule: str = "files.only_scan"
+    reason: str = "the only scan of its visit"
+    day: int | None = None
+    folders: tuple[str, ...] = ()
+    content: str = ""
 
 
-def list_rows(rows: list[Row], study: StudyConfig, find: Callable[[Row], Found]) -> Inventory:
-    """Make one visit or one rejection of every row.
+def list_rows(
+    rows: list[Row], study: StudyConfig, find: Callable[[Row], Found], delivered: Iterable[str] = ()
+) -> Inventory:
+    """Make one visit or one rejection of every row, and a rejection of every delivered scan that no row names.
 
-    find: gives a row's raw scan, or raises `UnusableValue`.
+    find: gives a row's raw scan, or raises `UnusableValue`. delivered: scans, relative to the study's folder.
+    Rows that lead to one and the same scan are all set aside.
     Raises `StudyError` if rows repeat a visit or participants would clash.
     """
     require_distinct_rows(rows, study.columns)
-    return collect(_visit_or_rejection(row, study, find) for row in rows)
+    people = {row_key(row, study.columns): row for row in rows}
+    found = {key: _found_or_rejection(key, row, find) for key, row in people.items()}
+    shared = Counter(one.place for one in found.values() if isinstance(one, Found))
+    items = [_visit_or_rejection(key, one, people[key], study, shared) for key, one in found.items()]
+    unnamed = sorted(set(delivered) - set(shared))
+    inventory = collect([*items, *(_unnamed(place) for place in unnamed)])
+    lost = ((item.candidate, people[item.key][study.columns.participant]) for item in items)
+    named = ((candidate_name(place), place) for place in (*shared, *unnamed))
+    return inventory._replace(places=tuple({**dict(lost), **dict(named)}.items()))
 
 
-def _visit_or_rejection(row: Row, study: StudyConfig, find: Callable[[Row], Found]) -> Visit | Rejection:
-    key = row_key(row, study.columns)
+def _found_or_rejection(key: str, row: Row, find: Callable[[Row], Found]) -> Found | Rejection:
     try:
-        return visit(key, find(row), read_person(row, study))
+        return find(row)
     except UnusableValue as error:
-        return Rejection(key, STEP, str(error))
+        return rejection(key, error, row_candidate(key))
+
+
+def _visit_or_rejection(
+    key: str, found: Found | Rejection, row: Row, study: StudyConfig, shared: Counter[str]
+) -> Visit | Rejection:
+    if isinstance(found, Rejection):
+        return found
+    if shared[found.place] > 1:
+        several = UnusableValue("several rows of the table lead to this scan", "files.named_twice")
+        return rejection(key, several, row_candidate(key))
+    return visit_or_rejection(key, found, row, study)
+
+
+def visit_or_rejection(key: str, found: Found, row: Row, study: StudyConfig) -> Visit | Rejection:
+    """Make a visit of a scan and its row, or a rejection if the row holds a value that cannot be used."""
+    try:
+        return visit(key, found, read_person(row, study))
+    except UnusableValue as error:
+        return rejection(key, error, candidate_name(found.place))
 
 
 def visit(key: str, found: Found, person: Person) -> Visit:
     """Join a key, a raw scan and its person."""
     subject, session = entities(key)
-    return Visit(key, f"sub-{subject}", f"ses-{session}", found.source, *person, found.series)
+    return Visit(
+        key,
+        f"sub-{subject}",
+        f"ses-{session}",
+        found.source,
+        *person,
+        series=found.series,
+        candidate=candidate_name(found.place),
+        rule=found.rule,
+        reason=found.reason,
+        day=found.day,
+        folders=found.folders,
+        content=found.content,
+    )
 
 
-def collect(found: Iterable[Visit | Rejection]) -> Inventory:
+def rejection(key: str, error: UnusableValue, candidate: str) -> Rejection:
+    """Set a candidate aside for a value that cannot be used."""
+    return Rejection(key, STEP, str(error), candidate, error.rule)
+
+
+def row_candidate(key: str) -> str:
+    """Name a row of the table that has no scan of its own."""
+    return candidate_name(f"row {key}")
+
+
+def _unnamed(place: str) -> Rejection:
+    return Rejection("", STEP, "no row of the table leads to this scan", candidate_name(place), "files.not_in_table")
+
+
+def collect(found: Iterable[Visit | Rejection], warnings: Iterable[str] = ()) -> Inventory:
     """Sort what was found into visits and rejections, by key."""
-    items = sorted(found, key=lambda item: item.key)
+    items = sorted(found, key=lambda item: (item.key, item.candidate))
     return Inventory(
         tuple(item for item in items if isinstance(item, Visit)),
         tuple(item for item in items if isinstance(item, Rejection)),
+        warnings=tuple(warnings),
     )

@@ -1,12 +1,14 @@
 """A folder of NIfTI files and a clinical table."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.imaging.bids import kept_fields, sidecar_path
+from cohortsmith.imaging.sources.candidates import require_inside
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_table,
@@ -17,6 +19,8 @@ from cohortsmith.imaging.sources.clinical_table import (
 from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
 from cohortsmith.imaging.sources.listing import Found, Row, list_rows
 from cohortsmith.imaging.volume import read_volume
+
+_SUFFIXES = (".nii.gz", ".nii")
 
 
 def read_inventory(study: StudyConfig) -> Inventory:
@@ -29,16 +33,32 @@ def read_inventory(study: StudyConfig) -> Inventory:
     rows = read_table(
         require_table(study.table, folder), required_columns(study.columns, study.columns.session, study.columns.file)
     )
-    return list_rows(rows, study, partial(find_scan, folder, study.columns, (".nii.gz", ".nii")))
+    return list_rows(rows, study, partial(find_scan, folder, study.columns, _SUFFIXES), scans_in(folder, _SUFFIXES))
+
+
+def scans_in(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
+    """List every file with one of the suffixes anywhere below a folder, relative to it; hidden ones are no scans."""
+    return [
+        place.as_posix()
+        for parent, folders, names in os.walk(folder)
+        for place in (Path(parent, name).relative_to(folder) for name in _shown(folders, names))
+        if place.name.lower().endswith(suffixes)
+    ]
+
+
+def _shown(folders: list[str], names: list[str]) -> list[str]:
+    folders[:] = sorted(name for name in folders if not name.startswith("."))
+    return sorted(name for name in names if not name.startswith("."))
 
 
 def find_scan(folder: Path, columns: Columns, suffixes: tuple[str, ...], row: Row) -> Found:
-    """Find a row's scan; raise `UnusableValue` if there is none."""
+    """Find a row's scan; raise `UnusableValue` if there is none or it lies outside the folder."""
     names = _names(columns, suffixes, row)
     for name in names:
-        if (folder / name).is_file():
-            return Found(str(folder / name))
-    raise UnusableValue(f"scan is missing: none of {len(names)} expected file names exists")
+        place = require_inside(folder, name)
+        if place.is_file():
+            return Found(str(place), place=place.relative_to(folder).as_posix())
+    raise UnusableValue(f"scan is missing: none of {len(names)} expected file names exists", "files.missing")
 
 
 def _names(columns: Columns, suffixes: tuple[str, ...], row: Row) -> list[str]:

@@ -1,32 +1,56 @@
 """The one place that knows which reader belongs to which kind of source."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.imaging.sources import bids, dicom, dicom_conversion, nifti, slices
+from cohortsmith.imaging.sources import (
+    adni,
+    aibl,
+    bids,
+    dicom,
+    dicom_conversion,
+    nifti,
+    oasis1,
+    oasis1_orientation,
+    slices,
+)
 from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
+from cohortsmith.imaging.sources.work import Work, one_by_one
 
-# The phantom is delivered as NIfTI files and a clinical table.
-_READERS = {
-    "phantom": nifti.read_inventory,
-    "nifti": nifti.read_inventory,
-    "bids": bids.read_inventory,
-    "slices": slices.read_inventory,
+_READERS: dict[str, Callable[[StudyConfig, Work], Inventory]] = {
+    "nifti": lambda study, _: nifti.read_inventory(study),
+    "bids": lambda study, _: bids.read_inventory(study),
+    "slices": lambda study, _: slices.read_inventory(study),
     "dicom": dicom.read_inventory,
+    "adni": lambda study, _: adni.read_inventory(study),
+    "aibl": lambda study, _: aibl.read_inventory(study),
+    "oasis1": lambda study, _: oasis1.read_inventory(study),
 }
 
 
-def read_source(study: StudyConfig, external: bool = False) -> Inventory:
-    """List visits and rejections of a study, or of its external cohort.
+def read_source(study: StudyConfig, external: bool = False, work: Work = one_by_one) -> Inventory:
+    """List every candidate scan of a study, or of its external cohort, as a visit or a rejection.
 
-    Raises `ConfigurationError` or `StudyError` if it cannot be used at all.
+    work: how many small jobs are done, for readers that have them.
+    Raises `ConfigurationError` or `StudyError` if the study cannot be used at all.
     """
-    return _READERS[study.source](_external(study) if external else study)
+    own = study_of(study, external=external)
+    return _READERS[own.source](own, work)
 
 
-def _external(study: StudyConfig) -> StudyConfig:
+def study_of(study: StudyConfig, *, external: bool) -> StudyConfig:
+    """Give the study as its reader sees it; the external one takes the place of the training study."""
+    if not external:
+        return study
     source = study.external_source or study.source
     return study.model_copy(update={"source": source, "path": study.external_path, "table": study.external_table})
+
+
+def has_labels(study: StudyConfig, *, external: bool) -> bool:
+    """Say whether the source knows diagnoses: all but DICOM files without a table do."""
+    own = study_of(study, external=external)
+    return own.source != "dicom" or bool(own.table)
 
 
 def convert_visit(visit: Visit) -> Converted:
@@ -34,7 +58,9 @@ def convert_visit(visit: Visit) -> Converted:
 
     Raises `ScanRejected` naming the visit's key.
     """
-    if visit.series:
+    place = Path(visit.source)
+    if visit.orientation == "oasis1":
+        return oasis1_orientation.convert(visit)
+    if visit.series or place.is_dir():
         return dicom_conversion.convert(visit)
-    is_image = Path(visit.source).suffix.lower() in slices.SUFFIXES
-    return slices.convert(visit) if is_image else nifti.convert(visit)
+    return slices.convert(visit) if place.suffix.lower() in slices.SUFFIXES else nifti.convert(visit)

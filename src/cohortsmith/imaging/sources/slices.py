@@ -1,7 +1,7 @@
 """A folder of 2-D images (PNG, JPEG), aligned to each other, with a table."""
 
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from PIL import Image
 
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ScanRejected
+from cohortsmith.imaging.sources.candidates import require_inside
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_table,
@@ -18,7 +19,7 @@ from cohortsmith.imaging.sources.clinical_table import (
 )
 from cohortsmith.imaging.sources.inventory import Converted, Inventory, Visit
 from cohortsmith.imaging.sources.listing import Found, Row, list_rows
-from cohortsmith.imaging.sources.nifti import find_scan
+from cohortsmith.imaging.sources.nifti import find_scan, scans_in
 from cohortsmith.imaging.volume import Volume, check_grid, check_voxels
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -36,21 +37,19 @@ def read_inventory(study: StudyConfig) -> Inventory:
         require_table(study.table or "participants.tsv", folder),
         required_columns(study.columns, study.columns.session, study.columns.file),
     )
-    return list_rows(rows, study, partial(_find, folder, study.columns))
+    images = scans_in(folder, SUFFIXES)
+    return list_rows(rows, study, partial(_find, folder, images, study.columns), images)
 
 
-def _find(folder: Path, columns: Columns, row: Row) -> Found:
+def _find(folder: Path, images: list[str], columns: Columns, row: Row) -> Found:
     try:
         return find_scan(folder, columns, SUFFIXES, row)
     except UnusableValue:
-        matches = [] if columns.file else _beginning_with(folder, row[columns.participant])
+        beginning = f"{row[columns.participant]}_"
+        matches = [] if columns.file else [image for image in images if PurePath(image).name.startswith(beginning)]
         if len(matches) != 1:
             raise
-        return Found(str(matches[0]))
-
-
-def _beginning_with(folder: Path, participant: str) -> list[Path]:
-    return sorted(path for path in folder.rglob(f"{participant}_*") if path.suffix.lower() in SUFFIXES)
+        return Found(str(require_inside(folder, matches[0])), place=matches[0])
 
 
 def convert(visit: Visit) -> Converted:

@@ -55,7 +55,7 @@ def draw_latent_points(
 
 def decode_latent_points(generator: TrainedGenerator, latents: pd.DataFrame) -> Iterator[NDArray[np.float32]]:
     """Decode the latent points, a few at a time: (n, *shape) in [0, 1]."""
-    points = torch.from_numpy(latents.drop(columns="key").to_numpy(dtype=np.float32))
+    points = torch.from_numpy(latents.drop(columns="key").to_numpy(dtype=np.float32, copy=True))
     # An iterator, not a generator function: Kedro would save each chunk of the latter as a file of its own.
     chunks = (decode(generator.fitted, chunk) for chunk in points.split(DECODED_AT_ONCE))
     return (np.asarray(image, dtype=np.float32) for chunk in chunks for image in chunk)
@@ -70,7 +70,8 @@ def write_synthetic_scans(
     done: dict[str, Stored],
 ) -> Iterator[dict[str, Stored | None]]:
     """Write each synthetic image as a scan that can be traced to model, seed and latent point."""
-    yield {key: None for key in done if key not in set(latents["key"])}
+    wanted = set(latents["key"])
+    yield {key: None for key in done if key not in wanted}
     for key, *latent in latents.itertuples(index=False):
         mark = fingerprint("synthetic", generator.fingerprint, latent)
         if key in done and done[key].record.get("Fingerprint") == mark:

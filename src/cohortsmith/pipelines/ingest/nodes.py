@@ -1,47 +1,118 @@
 """Turn whatever was delivered into BIDS; set aside, with its reason, whatever cannot be."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cohortsmith.config.ingest import IngestConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.execution import run_items
-from cohortsmith.fingerprints import fingerprint, tree_fingerprint
-from cohortsmith.imaging.bids_tables import FolderDescription
+from cohortsmith.errors import CohortsmithError, ScanRejected
+from cohortsmith.execution import Outcome, run_items
+from cohortsmith.fingerprints import fingerprint
+from cohortsmith.imaging.bids_tables import HIGHEST_AGE, SCAN_COLUMNS, FolderDescription
 from cohortsmith.imaging.bids_validation import Issue, validate_bids
-from cohortsmith.imaging.sources import Inventory, Visit, convert_visit, read_source
+from cohortsmith.imaging.sources import Inventory, Visit, convert_visit, has_labels, hash_scan, read_source
+from cohortsmith.imaging.sources.changes import states_of_rejections
+from cohortsmith.imaging.sources.inventory import ClinicalVisit
+from cohortsmith.imaging.sources.ledger import LedgerRow, build_ledger
+from cohortsmith.imaging.sources.plan import IngestPlan, bids_files, make_plan
+from cohortsmith.imaging.sources.pseudonym_map import write_pseudonym_map
+from cohortsmith.imaging.sources.selection import select
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.records import Rejection
 
+from .moves import move_results
+from .printing import print_plan
 
-def list_visits(study: StudyConfig, delivered: Any = None, *, role: str) -> Inventory:
-    """List the scans that the study offers. `delivered` only orders this node after a simulated delivery."""
-    return read_source(study, external=role == "external")
+log = logging.getLogger(__name__)
+_FEW = 32
+_WHO = ("key", "participant_id", "session_id", "diagnosis", "age", "sex", "mmse", "site")
+Batch = tuple[dict[str, Stored | None], list[dict[str, str]]]
+
+
+def list_visits(study: StudyConfig, execution: ExecutionConfig, delivered: Any = None, *, role: str) -> Inventory:
+    """List every scan that the study offers. `delivered` only orders this node after a simulated delivery."""
+
+    def work(function: Any, items: dict[str, tuple[Any, ...]]) -> Iterator[Any]:
+        for outcome in _run(function, items, execution, f"read {role} headers"):
+            if outcome.error:
+                raise outcome.error
+            yield outcome.value
+
+    inventory = read_source(study, external=role == "external", work=work)
+    for warning in inventory.warnings:
+        log.warning("%s: %s", role, warning)
+    return inventory
+
+
+def _run(function: Any, items: dict[str, tuple[Any, ...]], execution: ExecutionConfig, title: str) -> Iterator[Outcome]:
+    """Do a few items at once here, many in worker processes, whose start takes seconds."""
+    if len(items) > _FEW:
+        yield from run_items(function, items, workers=execution.workers, title=title)
+        return
+    for key, arguments in items.items():
+        try:
+            yield Outcome(key, value=function(*arguments))
+        except CohortsmithError as error:
+            yield Outcome(key, error=error)
+
+
+def plan_ingest(
+    inventory: Inventory,
+    done: dict[str, Stored],
+    last: pd.DataFrame | None,
+    study: StudyConfig,
+    ingest: IngestConfig,
+    execution: ExecutionConfig,
+    *,
+    role: str,
+) -> IngestPlan:
+    """Decide what becomes of each scan: the study's choice is applied, and its content compared with what was done."""
+    has_diagnoses = has_labels(study, external=role == "external")
+    wanted = select(inventory, ingest, study.labels if has_diagnoses else ())
+    items = {visit.key: (visit,) for visit in wanted.visits}
+    contents: dict[str, str] = {}
+    unreadable: dict[str, str] = {}
+    for outcome in _run(hash_scan, items, execution, f"compare {role} scans"):
+        if outcome.error:
+            unreadable[outcome.key] = str(outcome.error)
+        else:
+            contents[outcome.key] = outcome.value
+    marks = {
+        visit.key: fingerprint("ingest", visit.orientation, contents[visit.key])
+        for visit in wanted.visits
+        if visit.key in contents
+    }
+    ledger = [] if last is None else [LedgerRow(*row) for row in last.itertuples(index=False, name=None)]
+    before = {key: stored.record.get("Fingerprint", "") for key, stored in done.items()}
+    return make_plan(wanted, marks, unreadable, before, ledger, numbered=not has_diagnoses)
+
+
+def show_plan(plan: IngestPlan, *, role: str) -> None:
+    """Print what would become of each scan."""
+    print_plan(plan, role)
 
 
 def convert_scans(
-    inventory: Inventory, done: dict[str, Stored], execution: ExecutionConfig, *, role: str
-) -> Iterator[tuple[dict[str, Stored | None], list[dict[str, str]]]]:
+    plan: IngestPlan, done: dict[str, Stored], execution: ExecutionConfig, *, role: str
+) -> Iterator[Batch]:
     """Write each visit's scan into BIDS at once, unless the same content was converted before."""
-    marks = {
-        visit.key: fingerprint("ingest", visit.series, tree_fingerprint(visit.source)) for visit in inventory.visits
-    }
-    todo = {
-        visit.key: (visit,)
-        for visit in inventory.visits
-        if visit.key not in done or done[visit.key].record.get("Fingerprint") != marks[visit.key]
-    }
-    rejections = list(inventory.rejections)
-    yield {key: None for key in done if key not in marks}, _rows(rejections)
+    rejections = list(plan.inventory.rejections)
+    for key, stored in move_results(plan.changes.moves, done):
+        yield {key: stored}, _rows(rejections)
+    yield dict.fromkeys(plan.changes.dropped), _rows(rejections)
+    visits = {visit.key: visit for visit in plan.inventory.visits}
+    todo = {key: (visits[key],) for key in plan.changes.todo}
     for outcome in run_items(convert_one, todo, workers=execution.workers, title=f"convert {role} scans to BIDS"):
         if outcome.error:
-            rejections.append(Rejection(outcome.key, "ingest", str(outcome.error)))
+            rejections.append(_refused(visits[outcome.key], outcome.error))
             yield {outcome.key: None}, _rows(rejections)
         else:
-            record = {**outcome.value.record, "Fingerprint": marks[outcome.key]}
+            record = {**outcome.value.record, "Fingerprint": plan.marks[outcome.key]}
             yield {outcome.key: outcome.value._replace(record=record)}, _rows(rejections)
 
 
@@ -51,11 +122,34 @@ def convert_one(visit: Visit) -> Stored:
     return Stored(dict(converted.sidecar), converted.volume)
 
 
-def describe_participants(inventory: Inventory, scans: dict[str, Stored]) -> pd.DataFrame:
-    """Keep one row per converted scan: who, when, label, age, sex, MMSE, site."""
-    rows = [visit._asdict() for visit in inventory.visits if visit.key in scans]
-    columns = ["key", "participant_id", "session_id", "diagnosis", "age", "sex", "mmse", "site"]
-    return pd.DataFrame(rows, columns=[*columns, "source"])[columns]
+def _refused(visit: Visit, error: CohortsmithError) -> Rejection:
+    rule = "scan.unusable" if isinstance(error, ScanRejected) else "scan.worker_died"
+    return Rejection(visit.key, "ingest", str(error), visit.candidate, rule)
+
+
+def write_ledger(
+    plan: IngestPlan, scans: dict[str, Stored], rejections: list[dict[str, str]], ingest: IngestConfig, *, role: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """List every candidate with what became of it; beside it what the source lacks, and the pseudonym map if wanted."""
+    planned = set(plan.inventory.rejections)
+    refused = [one for one in (Rejection(**row) for row in rejections) if one not in planned]
+    states = {**plan.changes.states, **states_of_rejections(refused, plan.last)}
+    rows = build_ledger(plan.inventory, bids_files(scans), refused, states, plan.changes.gone)
+    if ingest.pseudonym_map:
+        write_pseudonym_map(Path(ingest.pseudonym_map), role, plan.inventory, rows)
+    return pd.DataFrame(rows, columns=list(LedgerRow._fields)), list(plan.inventory.warnings)
+
+
+def describe_participants(plan: IngestPlan, scans: dict[str, Stored]) -> pd.DataFrame:
+    """Keep one row per converted scan: who, when, label, age (top-coded), sex, MMSE, site, and by which rule."""
+    rows = [visit._asdict() for visit in plan.inventory.visits if visit.key in scans]
+    table = pd.DataFrame(rows, columns=list(Visit._fields))[[*_WHO, *SCAN_COLUMNS]]
+    return table.assign(age=table["age"].clip(upper=HIGHEST_AGE))
+
+
+def describe_clinical_visits(inventory: Inventory) -> pd.DataFrame:
+    """Keep one row per clinical visit that the source knows, scanned or not."""
+    return pd.DataFrame(inventory.clinical, columns=list(ClinicalVisit._fields))
 
 
 def describe_bids_folder(study: StudyConfig, participants: pd.DataFrame) -> FolderDescription:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
+from cohortsmith.config.classifier import ClassifierConfig, read_classifier
+from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.leakage import assert_no_leak
@@ -19,6 +20,8 @@ from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import Labelled
 from cohortsmith.models.classifier_training import ArmJob, run_arm
 from cohortsmith.models.provenance import TrainedGenerator
+
+OF_SYNTHETIC = ("synthetic", "real+synthetic", "real+oversampling")  # what they are trained on, or how much of it
 
 
 class PlannedJob(NamedTuple):
@@ -46,14 +49,14 @@ def pool_synthetic_images(judge: JudgeConfig, *by_label: NDArray[np.float32]) ->
 def plan_classifiers(
     study: StudyConfig,
     judge: JudgeConfig,
-    classifier: ClassifierConfig,
+    classifier: dict[str, Any],
     splits: pd.DataFrame,
     images: NDArray[np.float32],
     synthetic: NDArray[np.float32],
     ancestry: dict[str, list[str]],
 ) -> dict[str, PlannedJob]:
     """Plan one training per arm and seed. `ancestry` only orders this node after the refusal of leaks."""
-    jobs = dict(_jobs(study, judge, classifier, splits, images, synthetic))
+    jobs = dict(_jobs(study, judge, read_classifier(classifier), splits, images, synthetic))
     marks = _fingerprints(jobs, splits, synthetic)
     return {key: PlannedJob(job, marks[key]) for key, job in jobs.items()}
 
@@ -61,17 +64,25 @@ def plan_classifiers(
 def train_classifiers(
     jobs: dict[str, PlannedJob], done: dict[str, Stored], execution: ExecutionConfig
 ) -> Iterator[dict[str, Stored | None]]:
-    """Train one classifier per planned job, unless the same one is there; save each the moment it is done."""
+    """Train one classifier per planned job, unless the same one is there; save each the moment it is done.
+
+    Raises:
+        CohortsmithError: the first one that stopped a training, once all others are saved.
+    """
     yield {key: None for key in done if key not in jobs}
     todo = {
         key: (planned.job,)
         for key, planned in jobs.items()
         if key not in done or done[key].record.get("fingerprint") != planned.fingerprint
     }
+    failed = []
     for outcome in run_items(train_one, todo, workers=execution.workers, title="train classifiers"):
         if outcome.error:
-            raise outcome.error
+            failed.append(outcome.error)
+            continue
         yield {outcome.key: Stored({**outcome.value, "fingerprint": jobs[outcome.key].fingerprint})}
+    if failed:
+        raise failed[0]
 
 
 def train_one(job: ArmJob) -> dict[str, Any]:
@@ -80,8 +91,8 @@ def train_one(job: ArmJob) -> dict[str, Any]:
     return {
         "arm": outcome.arm,
         "seed": outcome.seed,
-        "best_step": outcome.fit.best_step,
-        "history": [row._asdict() for row in outcome.fit.history],
+        "best_step": outcome.best_step,
+        "history": [row._asdict() for row in outcome.history],
         "probabilities": {name: values.tolist() for name, values in outcome.probabilities.items()},
     }
 
@@ -151,6 +162,8 @@ def _fingerprints(jobs: dict[str, ArmJob], splits: pd.DataFrame, synthetic: NDAr
     subjects = splits[["key", "split", "diagnosis", "fingerprint"]].to_dict("list")
     made = {True: file_fingerprint(_file(synthetic)), False: "real scans only"}
     return {
-        key: fingerprint("classify", job.arm, job.seed, job.config, job.classic, made["synthetic" in job.arm], subjects)
+        key: fingerprint(
+            "classify", job.arm, job.seed, job.config, job.classic, made[job.arm in OF_SYNTHETIC], subjects
+        )
         for key, job in jobs.items()
     }

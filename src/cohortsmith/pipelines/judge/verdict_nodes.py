@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohortsmith.config.judge import ClassifierConfig, JudgeConfig
+from cohortsmith.config.classifier import ClassifierConfig, read_classifier
+from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.scores import METRICS, compare_arms, score_runs, summarise_arms
 from cohortsmith.evaluation.verdict import give_verdicts, state_rule
@@ -31,13 +32,14 @@ def summarise_predictions(
 def track_classifiers(
     study: StudyConfig,
     judge: JudgeConfig,
-    classifier: ClassifierConfig,
+    classifier: dict[str, Any],
     runs: dict[str, Stored],
     predictions: pd.DataFrame,
 ) -> list[TrackedRun]:
     """Describe every classifier's training as one child run."""
     scores = score_runs(predictions)
-    return [_tracked(run.record, scores, study, judge, classifier) for run in runs.values()]
+    config = read_classifier(classifier)
+    return [_tracked(run.record, scores, study, judge, config) for run in runs.values()]
 
 
 def track_means(arms: pd.DataFrame, differences: pd.DataFrame) -> dict[str, float]:
@@ -68,6 +70,7 @@ def _tracked(
             "training_set": study.name,
             "external_test_set": study.external_name or "none",
             "labels": "-".join(study.labels),
+            "classifier": classifier.kind,
             "optimizer_steps": classifier.optimizer_steps,
         },
         metrics={

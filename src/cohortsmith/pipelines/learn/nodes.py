@@ -1,4 +1,4 @@
-"""Split the subjects, stack their images, fit one generator per diagnosis."""
+"""Stack the cohort's images, fit one generator per diagnosis."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,9 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohortsmith.config.generator import TrainingConfig, read_generator
-from cohortsmith.config.study import SplitConfig, StudyConfig
 from cohortsmith.errors import StudyError
-from cohortsmith.evaluation.splits import split_subjects
 from cohortsmith.execution import progress
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
@@ -20,22 +18,6 @@ from cohortsmith.models.divergence import NAMED, TrainingDiverged
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.models.resuming import HARMLESS
 from cohortsmith.models.training import fit_vae
-
-
-def split_cohort(
-    study: StudyConfig,
-    split: SplitConfig,
-    participants: pd.DataFrame,
-    prepared: dict[str, Stored],
-    external_participants: pd.DataFrame | None = None,
-    external_prepared: dict[str, Stored] | None = None,
-) -> pd.DataFrame:
-    """Assign every prepared scan of a known label to train, validation, test or external."""
-    own = split_subjects(_usable(participants, prepared, study), split, study.labels)
-    if external_participants is None or external_prepared is None:
-        return own.reset_index(drop=True)
-    external = _usable(external_participants, external_prepared, study).assign(split="external")
-    return pd.concat([own, external], ignore_index=True)
 
 
 def stack_images(
@@ -95,12 +77,6 @@ def _naming_subjects(label: str, rows: pd.DataFrame) -> Iterator[None]:
         if error.images:
             error.got += f" (subjects {', '.join(rows['participant_id'].iloc[list(error.images[:NAMED])])})"
         raise
-
-
-def _usable(participants: pd.DataFrame, prepared: dict[str, Stored], study: StudyConfig) -> pd.DataFrame:
-    rows = participants[participants["key"].isin(prepared) & participants["diagnosis"].isin(study.labels)].copy()
-    rows["fingerprint"] = [prepared[key].record["Fingerprint"] for key in rows["key"]]
-    return rows
 
 
 def _images(scans: list[Stored], affine: NDArray[np.float64]) -> Iterator[NDArray[np.float32]]:

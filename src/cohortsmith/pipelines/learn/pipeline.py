@@ -1,22 +1,44 @@
-"""Prepared scans -> subject-level splits, one stack of images, one generator per diagnosis."""
+"""Prepared scans -> the cohort, subject-level splits, one stack of images, one generator per diagnosis."""
 
 from collections.abc import Sequence
 from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import fit_generator, split_cohort, stack_images
+from .cohort_nodes import make_folds, select_cohort, split_cohort, track_split_quality
+from .nodes import fit_generator, stack_images
 
 
-def create_pipeline(roles: Sequence[str], labels: Sequence[str]) -> Pipeline:
-    """Build the shared nodes and one fit per label."""
-    tables = [name for role in roles for name in (f"{role}.participants", f"{role}.prepared_scans")]
+def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, folds: bool = False) -> Pipeline:
+    """Build the shared nodes and one fit per label. folds: whether folds for a cross-validation are asked for."""
+    cohorts = [f"{role}.cohort_scans" for role in roles]
     scans = [f"{role}.prepared_scans" for role in roles]
     shared = [
-        Node(split_cohort, ["params:study", "params:split", *tables], "splits", name="split_cohort"),
+        *(_select(role) for role in roles),
+        Node(
+            split_cohort, ["params:study", "params:split", *cohorts], ["splits", "split_quality"], name="split_cohort"
+        ),
+        Node(track_split_quality, "split_quality", "splits.tracked_metrics", name="track_split_quality"),
         Node(stack_images, ["splits", *scans], ["images", "grid"], name="stack_images"),
     ]
+    if folds:
+        shared.append(Node(make_folds, ["params:split", "splits"], "folds", name="make_folds"))
     return Pipeline([*shared, *(_fit(label) for label in labels)])
+
+
+def _select(role: str) -> Node:
+    return Node(
+        update_wrapper(partial(select_cohort, role=role), select_cohort),
+        {
+            "study": "params:study",
+            "cohort": "params:cohort",
+            "participants": f"{role}.participants",
+            "clinical_visits": f"{role}.clinical_visits",
+            "prepared": f"{role}.prepared_scans",
+        },
+        [f"{role}.cohort_scans", f"{role}.cohort_exclusions", f"{role}.cohort_counts"],
+        name=f"{role}.select_cohort",
+    )
 
 
 def _fit(label: str) -> Node:

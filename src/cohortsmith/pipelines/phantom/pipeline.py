@@ -5,7 +5,7 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
-from .nodes import draw_clinical_table, simulate_scans
+from .nodes import draw_clinical_tables, simulate_scans
 
 
 def create_pipeline(roles: Sequence[str]) -> Pipeline:
@@ -16,20 +16,21 @@ def create_pipeline(roles: Sequence[str]) -> Pipeline:
 def _simulate(role: str) -> list[Node]:
     return [
         Node(
-            update_wrapper(partial(draw_clinical_table, role=role), draw_clinical_table),
+            update_wrapper(partial(draw_clinical_tables, role=role), draw_clinical_tables),
             {"phantom": "params:phantom"},
-            f"{role}.clinical_table",
-            name=f"{role}.draw_clinical_table",
+            f"{role}.clinical_tables",
+            name=f"{role}.draw_clinical_tables",
         ),
         Node(
             update_wrapper(partial(simulate_scans, role=role), simulate_scans),
             {
-                "table": f"{role}.clinical_table",
-                "done": f"{role}.raw_scans_done",
+                "tables": f"{role}.clinical_tables",
+                "present": f"{role}.raw_scans_done",
+                "done": f"{role}.truth_done",
                 "phantom": "params:phantom",
                 "execution": "params:execution",
             },
-            f"{role}.raw_scans",
+            [f"{role}.raw_scans", f"{role}.truth"],
             name=f"{role}.simulate_scans",
         ),
     ]

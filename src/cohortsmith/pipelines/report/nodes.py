@@ -1,5 +1,7 @@
 """Gather what the run knows into one report, one quality page and the words at the end."""
 
+from collections import Counter
+from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -13,9 +15,8 @@ from cohortsmith.config.run import RunConfig
 from cohortsmith.evaluation.cohort import format_cohort, summarise_cohort
 from cohortsmith.evaluation.scores import score_runs
 from cohortsmith.evaluation.verdict import Verdict
-from cohortsmith.imaging.grid import downsample
-from cohortsmith.imaging.intensity import min_max
-from cohortsmith.imaging.quality import outliers
+from cohortsmith.imaging.decisions import KEEP, PERSON
+from cohortsmith.imaging.preparation import to_model_grid
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.template import template
 from cohortsmith.models.provenance import TrainedGenerator
@@ -48,30 +49,40 @@ def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple
         command=run_facts["command"],
         seed=config.seed,
         versions={library: version(library) for library in LIBRARIES},
-        is_phantom=config.study.source == "phantom",
+        is_phantom=config.study.simulated,
         date=run_facts["date"],
     )
     return facts, describe_methods(config)
 
 
-def gather_preparation(preparation: PreparationConfig, *prepared: dict[str, Stored]) -> Preparation:
-    """Gather every prepared scan's central planes and quality, with the template's planes to compare them with."""
-    flags = {
-        one.key: f"{one.number} {one.value:.3g} stands out from the cohort"
-        for scans in prepared
-        for one in outliers(_qualities(scans))
-    }
+def gather_preparation(
+    preparation: PreparationConfig, *candidates_and_tables: Any, roles: Sequence[str]
+) -> Preparation:
+    """Gather every prepared scan's central planes, numbers and decision, with the template's planes beside them.
+
+    candidates_and_tables: the prepared scans of every role, then the quality table of every role.
+    """
+    candidates, tables = candidates_and_tables[: len(roles)], candidates_and_tables[len(roles) :]
     shown = [
-        PreparedScan(
-            key,
-            scan.record["Quality"],
-            [as_bytes(plane) for plane in central_planes(scan.load().data)],
-            flags.get(key, ""),
-        )
-        for scans in prepared
-        for key, scan in scans.items()
+        _prepared_scan(role, scans[row.key], row)
+        for role, scans, table in zip(roles, candidates, tables, strict=True)
+        for row in table.itertuples(index=False)
+        if row.key in scans
     ]
     return Preparation(shown, _template_planes(preparation))
+
+
+def _prepared_scan(role: str, scan: Stored, row: Any) -> PreparedScan:
+    by_person = row.decided_by == PERSON
+    return PreparedScan(
+        row.key,
+        scan.record["Quality"],
+        [as_bytes(plane) for plane in central_planes(scan.load().data)],
+        flag=row.reason if row.decision != KEEP else "",
+        decision=row.decision,
+        note=f"{row.decision} was decided by a person: {row.reason}" if by_person else "",
+        role=role,
+    )
 
 
 def gather_rejections(*rejections: list[dict[str, str]]) -> list[Rejection]:
@@ -79,9 +90,20 @@ def gather_rejections(*rejections: list[dict[str, str]]) -> list[Rejection]:
     return [Rejection(**row) for rows in rejections for row in rows]
 
 
+def gather_warnings(*warnings: list[str]) -> list[str]:
+    """Gather what the sources lack, in whole sentences."""
+    return [warning for lacking in warnings for warning in lacking]
+
+
 def gather_cohort(splits: pd.DataFrame) -> pd.DataFrame:
     """Summarise who is in which split, as table 1.5 of the thesis does."""
     return format_cohort(summarise_cohort(splits))
+
+
+def gather_cohort_flow(*flows: pd.DataFrame) -> pd.DataFrame:
+    """Put the counts of the study and of the external study below each other."""
+    roles = ("training", "external")
+    return pd.concat([flow.assign(role=role) for role, flow in zip(roles, flows, strict=False)], ignore_index=True)
 
 
 def gather_generator(
@@ -132,8 +154,20 @@ def render(
         volumes=None if volumes is None else volumes.assign(ventricle_volume=volumes["ventricle_volume"] / 1000),
         **parts,
     )
-    words = end_of_run(content.judgement, run_facts["report"], "make ui   (or: kedro ui)", NOT_JUDGED)
+    ui_command = "make ui   (or: kedro ui)"
+    words = end_of_run(content.judgement, run_facts["report"], ui_command, NOT_JUDGED, count_scans(content))
     return render_report(content), render_quality_page(content), words
+
+
+def count_scans(content: ReportContent) -> str:
+    """Say how many scans were used and how many were set aside, and at which step."""
+    decisions = Counter(scan.decision for scan in content.preparation.scans) if content.preparation else Counter()
+    steps = Counter(one.step for one in content.rejections)
+    per_step = ", ".join(f"{count} in {step}" for step, count in sorted(steps.items()))
+    told = [f"{decisions['keep'] + decisions['look']} used", f"{steps.total()} set aside"]
+    told[1] += f" ({per_step})" if steps else ""
+    told += [f"{decisions['look']} to look at on the quality page"] * bool(decisions["look"])
+    return ", ".join(told)
 
 
 def gather_generators(*generators: Generator) -> list[Generator]:
@@ -141,15 +175,11 @@ def gather_generators(*generators: Generator) -> list[Generator]:
     return list(generators)
 
 
-def _qualities(scans: dict[str, Stored]) -> dict[str, dict[str, float]]:
-    return {key: scan.record["Quality"] for key, scan in scans.items()}
-
-
 def _template_planes(preparation: PreparationConfig) -> list[NDArray[np.uint8]]:
     if preparation.kind == "slices":
         return []
-    aligned = downsample(template(preparation.resolution), preparation.downsample)
-    return [as_bytes(plane) for plane in central_planes(min_max(aligned.data))]
+    aligned = to_model_grid(template(preparation.resolution, preparation.template.path), preparation)
+    return [as_bytes(plane) for plane in central_planes(aligned.data)]
 
 
 def _neighbours(copying: pd.DataFrame, synthetic: Images, images: Images, splits: pd.DataFrame) -> list[Neighbour]:

@@ -1,30 +1,35 @@
 """Everything the run knows -> one HTML report, one quality page, the words at the end."""
 
 from collections.abc import Sequence
+from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
     describe_run,
     gather_cohort,
+    gather_cohort_flow,
     gather_generator,
     gather_generators,
     gather_judgement,
     gather_preparation,
     gather_rejections,
+    gather_warnings,
     render,
 )
 
 
 def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequence[str], *, simulated: bool) -> Pipeline:
     """Build the report of the stages that the study goes through; what is left out is said to be left out."""
-    prepared = [f"{role}.prepared_scans" for role in roles]
-    rejected = [f"{role}.{step}_rejections" for role in roles for step in ("ingest", "preparation")]
+    prepared = [f"{role}.{what}" for what in ("prepared_candidates", "quality") for role in roles]
+    rejected = [f"{role}.{step}_rejections" for role in roles for step in ("ingest", "preparation", "quality")]
+    warnings = [f"{role}.ingest_warnings" for role in roles]
     nodes = [
         Node(describe_run, ["parameters", "run_facts"], ["report.run", "report.methods"], name="describe_run"),
         Node(gather_rejections, rejected, "report.rejections", name="gather_rejections"),
+        Node(gather_warnings, warnings, "report.warnings", name="gather_warnings"),
         Node(
-            gather_preparation,
+            update_wrapper(partial(gather_preparation, roles=tuple(roles)), gather_preparation),
             ["params:preparation", *prepared],
             "report.preparation",
             name="gather_preparation",
@@ -33,14 +38,23 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
     gathered = {
         "run": "report.run",
         "rejections": "report.rejections",
+        "warnings": "report.warnings",
         "preparation": "report.preparation",
         "timings": "timings",
         "methods": "report.methods",
         "run_facts": "run_facts",
     }
     if "learn" in stages:
-        nodes.append(Node(gather_cohort, "splits", "report.cohort", name="gather_cohort"))
-        gathered["cohort"] = "report.cohort"
+        flows = [f"{role}.cohort_counts" for role in roles]
+        nodes += [
+            Node(gather_cohort, "splits", "report.cohort", name="gather_cohort"),
+            Node(gather_cohort_flow, flows, "report.cohort_flow", name="gather_cohort_flow"),
+        ]
+        gathered |= {
+            "cohort": "report.cohort",
+            "cohort_flow": "report.cohort_flow",
+            "split_quality": "split_quality",
+        }
     if "augment" in stages:
         nodes += [*(_generator(label, judged="judge" in stages) for label in labels), _generators(labels)]
         gathered["generators"] = "report.generators"

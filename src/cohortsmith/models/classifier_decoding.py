@@ -1,0 +1,59 @@
+"""Synthetic images decoded when a classifier's batch needs them, the same bits whatever the batch."""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from cohortsmith.models.checkpoint import from_checkpoint
+from cohortsmith.models.fitted import FittedVAE, restore
+
+Decode = Callable[[Tensor], Tensor]
+"""Latent points (n, d) -> images (n, *shape) in [0, 1]."""
+
+BLOCK = 4  # points decoded at once: the rounding of a matrix product depends on how many rows it has
+
+
+@torch.no_grad()
+def decode_in_blocks(decoder: Decode, points: Tensor) -> Tensor:
+    """Decode points (n, d) into images (n, *shape), always `BLOCK` together, the last ones filled up with zeros.
+
+    An image's bits then depend on its point alone.
+    """
+    missing = -len(points) % BLOCK
+    filled = torch.cat([points, points.new_zeros(missing, points.shape[1])])
+    blocks = [decoder(filled[start : start + BLOCK]) for start in range(0, len(filled), BLOCK)]
+    return torch.cat(blocks)[: len(points)]
+
+
+def decoder_of(fitted: FittedVAE) -> Decode:
+    """Decode by a model in memory."""
+    return partial(_decode, fitted)
+
+
+def decoder_of_file(path: Path) -> Decode:
+    """Decode by a stored generator (safetensors, its description in JSON beside it); only its path travels.
+
+    Worker processes map the file into memory, and so share its pages.
+    """
+    return partial(_decode_by_file, path)
+
+
+def _decode_by_file(path: Path, points: Tensor) -> Tensor:
+    return _decode(_load(path), points)
+
+
+@torch.no_grad()
+def _decode(fitted: FittedVAE, points: Tensor) -> Tensor:
+    logits = restore(fitted).decoder(points)
+    # Image by image: a vectorised function rounds the end of an array, which a whole block has elsewhere, differently
+    return torch.stack([image.sigmoid() for image in logits]).reshape(-1, *fitted.image_shape)
+
+
+@lru_cache(maxsize=2)  # one generator per class
+def _load(path: Path) -> FittedVAE:
+    return from_checkpoint(load_file(path), json.loads(path.with_suffix(".json").read_text())["model"])

@@ -1,0 +1,96 @@
+"""Images decoded batch by batch are those decoded beforehand, bit for bit, and never all in memory."""
+
+import json
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from cohortsmith.config.classifier import CustomConfig
+from cohortsmith.config.generator import NetworkConfig, TrainingConfig, VAEConfig
+from cohortsmith.models.checkpoint import to_checkpoint
+from cohortsmith.models.classifier_batches import Labelled, Latents, sample_from, source_of
+from cohortsmith.models.classifier_decoding import BLOCK, decode_in_blocks, decoder_of, decoder_of_file
+from cohortsmith.models.classifier_training import train_classifier
+from cohortsmith.models.fitted import FittedVAE
+from cohortsmith.models.training import fit_vae
+
+SHAPE = (9, 10)
+N = 61  # not a multiple of the block
+
+
+@pytest.fixture(scope="module", params=["mlp", pytest.param("convolutional", marks=pytest.mark.slow)])
+def fitted(request) -> FittedVAE:
+    images = np.random.default_rng(0).random((12, *SHAPE), dtype=np.float32)
+    network = NetworkConfig(kind=request.param, hidden=(300, 200), channels=(4, 6))
+    training = TrainingConfig(epochs=2, warm_up_epochs=0, batch_size=6)
+    return fit_vae(images, VAEConfig(latent_dim=3, network=network), training, seed=0)
+
+
+@pytest.fixture(scope="module")
+def latents(fitted) -> Latents:
+    points = torch.randn(N, 3, generator=torch.Generator().manual_seed(1))
+    other = decoder_of(fitted)
+    return Latents(points, np.arange(N) % 2, (decoder_of(fitted), lambda points: 1 - other(points)))
+
+
+@pytest.fixture(scope="module")
+def decoded(latents: Latents) -> Labelled:
+    """Everything decoded beforehand."""
+    images = torch.stack(
+        [decode_in_blocks(latents.decoders[label], latents.points)[k] for k, label in enumerate(latents.labels)]
+    )
+    return Labelled(images.numpy(), latents.labels)
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=st.lists(st.integers(0, N - 1), min_size=1, max_size=24))
+def test_any_rows_are_the_images_decoded_beforehand_bit_for_bit(latents, decoded, rows) -> None:
+    chosen = np.array(rows)
+    found = source_of(latents).images(chosen, torch.Generator())
+    assert torch.equal(found, source_of(decoded).images(chosen, torch.Generator()))
+
+
+def test_batches_and_trained_weights_are_the_same_bits(latents, decoded) -> None:
+    config = CustomConfig(channels=(2,), strides=(1,), dense=(), batch_size=8, optimizer_steps=6, evaluations=2)
+    one, other = (
+        train_classifier(sample_from((source_of(data),), 8), source_of(decoded), config, seed=3).state
+        for data in (latents, decoded)
+    )
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_point_is_decoded_alike_alone_and_among_others(fitted) -> None:
+    points = torch.randn(3 * BLOCK + 1, 3, generator=torch.Generator().manual_seed(2))
+    together = decode_in_blocks(decoder_of(fitted), points)
+    alone = torch.cat([decode_in_blocks(decoder_of(fitted), point[None]) for point in points])
+    assert torch.equal(together, alone)
+
+
+def test_a_stored_generator_decodes_as_the_one_in_memory_after_a_journey_to_a_worker(fitted, tmp_path) -> None:
+    tensors, plain = to_checkpoint(fitted)
+    save_file(tensors, tmp_path / "generator.safetensors")
+    (tmp_path / "generator.json").write_text(json.dumps({"model": plain}))
+    decoder = decoder_of_file(tmp_path / "generator.safetensors")
+    points = torch.randn(5, 3, generator=torch.Generator().manual_seed(4))
+    arrived = pickle.loads(pickle.dumps(decoder))
+    assert torch.equal(decode_in_blocks(arrived, points), decode_in_blocks(decoder_of(fitted), points))
+    assert len(pickle.dumps(decoder)) < 1000
+
+
+def test_of_ten_thousand_images_only_those_of_a_batch_are_decoded() -> None:
+    held = []
+
+    def decoder(points: torch.Tensor) -> torch.Tensor:
+        held.append(len(points))
+        return torch.zeros(len(points), 20, 20, 20)
+
+    data = Latents(torch.zeros(10_000, 2), np.arange(10_000) % 2, (decoder, decoder))
+    images, _ = sample_from((source_of(data),), 16)(torch.Generator())
+    assert images.shape == (16, 1, 20, 20, 20)
+    assert max(held) == BLOCK
+    assert sum(held) == 16
