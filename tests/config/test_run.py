@@ -1,10 +1,12 @@
 import hashlib
 
 import pytest
+from kedro.config import OmegaConfigLoader
 from pydantic import ValidationError
 
 from cohortsmith.config.run import read_run_config
 from cohortsmith.errors import ConfigurationError
+from cohortsmith.settings import CONFIG_LOADER_ARGS, ROOT
 
 SIMULATED = {
     "name": "a",
@@ -117,3 +119,26 @@ def test_a_template_of_another_content_stops_before_anything_starts(tmp_path):
 def test_a_table_of_decisions_that_is_not_there_stops_before_anything_starts(tmp_path, key):
     with pytest.raises(ConfigurationError, match=rf"preparation\.{key}"):
         read_run_config({**study(), "preparation": {key: str(tmp_path / "decisions.tsv")}})
+
+
+def test_the_adni_environment_has_the_published_settings_and_lacks_only_its_paths(tmp_path):
+    loaded = OmegaConfigLoader(str(ROOT / "conf"), env="adni", **CONFIG_LOADER_ARGS)["parameters"]
+    with pytest.raises(ConfigurationError, match=r"study\.path"):
+        read_run_config(loaded)
+
+    loaded["study"]["path"] = loaded["study"]["external_path"] = str(tmp_path)
+    config = read_run_config(loaded)
+
+    assert (config.split.test, config.split.validation, config.split.train_subsets) == (100, 0.2, (50,))
+    assert (config.generator.temperature, config.generator.regularization) == (1.5, 0.01)
+    assert (config.study.source, config.study.external_source, config.study.simulated) == ("adni", "aibl", False)
+
+
+def test_a_dry_run_of_the_simulated_study_needs_its_delivery(tmp_path):
+    path = tmp_path / "01_raw" / "a" / "training"
+    parameters = {**study(path=str(path)), "ingest": {"dry_run": True}}
+    with pytest.raises(ConfigurationError, match="has not been delivered yet"):
+        read_run_config(parameters)
+
+    path.mkdir(parents=True)
+    assert read_run_config(parameters).ingest.dry_run

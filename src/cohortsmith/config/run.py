@@ -65,6 +65,7 @@ def read_run_config(parameters: dict[str, Any]) -> RunConfig:
     _check_keep_tables(config.cohort)
     if config.study.simulated:
         _check_simulated(config.study)
+        _check_delivered(config)
     else:
         for name, path in {"path": config.study.path, "external_path": config.study.external_path}.items():
             _check_exists(name, path, required=name == "path")
@@ -127,6 +128,17 @@ def _check_template(path: Path, expected: str) -> None:
             got=f"SHA-256 {found}",
             expected=f"SHA-256 {expected}",
             remedy="unpack or fetch it again; for another template set template.sha256 and template.space as well",
+        )
+
+
+def _check_delivered(config: RunConfig) -> None:
+    if config.ingest.dry_run and not Path(config.study.path).is_dir():
+        raise ConfigurationError(
+            "the simulated study has not been delivered yet: there is nothing to look at",
+            where="parameters.ingest.dry_run",
+            got="a dry run before any other",
+            expected="a delivery, which only a real run simulates",
+            remedy="run kedro run --pipelines ingest first, in the same environment",
         )
 
 

@@ -262,3 +262,10 @@ def test_a_thumbnail_is_refused(images: Path) -> None:
     Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(images / "sub-2.png")
     with pytest.raises(ScanRejected, match="too few"):
         convert_visit(read_source(study("slices", images, table="")).visits[1])
+
+
+def test_an_error_of_the_external_study_names_its_own_keys(tmp_path: Path) -> None:
+    config = StudyConfig(name="a", source="adni", labels=("CN", "AD"), path="", external_path=str(tmp_path))
+    with pytest.raises(StudyError) as caught:
+        read_source(config, external=True)
+    assert caught.value.where == "study.external_path"

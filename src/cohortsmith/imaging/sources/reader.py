@@ -1,9 +1,11 @@
 """The one place that knows which reader belongs to which kind of source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from cohortsmith.config.study import StudyConfig
+from cohortsmith.errors import CohortsmithError
 from cohortsmith.imaging.sources import (
     adni,
     aibl,
@@ -36,7 +38,8 @@ def read_source(study: StudyConfig, external: bool = False, work: Work = one_by_
     Raises `ConfigurationError` or `StudyError` if the study cannot be used at all.
     """
     own = study_of(study, external=external)
-    return _READERS[own.source](own, work)
+    with _naming_external() if external else nullcontext():
+        return _READERS[own.source](own, work)
 
 
 def study_of(study: StudyConfig, *, external: bool) -> StudyConfig:
@@ -45,6 +48,18 @@ def study_of(study: StudyConfig, *, external: bool) -> StudyConfig:
         return study
     source = study.external_source or study.source
     return study.model_copy(update={"source": source, "path": study.external_path, "table": study.external_table})
+
+
+@contextmanager
+def _naming_external() -> Iterator[None]:
+    """Let an error of the external study name the keys of the configuration that are its own."""
+    try:
+        yield
+    except CohortsmithError as error:
+        for key in ("path", "table"):
+            error.where = error.where.replace(f"study.{key}", f"study.external_{key}")
+            error.remedy = error.remedy.replace(f"study.{key}", f"study.external_{key}")
+        raise
 
 
 def has_labels(study: StudyConfig, *, external: bool) -> bool:
