@@ -27,7 +27,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "prepare": prepare.create_pipeline(roles),
         "learn": learn.create_pipeline(roles, study.labels, folds=config.split.folds > 0),
         "augment": augment.create_pipeline(study.labels),
-        "judge": judge.create_pipeline(study.labels, simulated=study.simulated),
+        "judge": judge.create_pipeline(roles, study.labels, simulated=study.simulated),
     }
     if study.simulated:
         built["ingest"] = phantom.create_pipeline(roles) + built["ingest"]

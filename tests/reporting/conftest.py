@@ -192,6 +192,11 @@ def study() -> ReportContent:
 
 
 @pytest.fixture(scope="session")
+def table_of_predictions() -> pd.DataFrame:
+    return predictions(np.random.default_rng(11))
+
+
+@pytest.fixture(scope="session")
 def nothing() -> ReportContent:
     facts = RunFacts("six", "kedro run --env six", 1, {"cohortsmith": "0.1.0"})
     return ReportContent(facts, no_judgement="Six subjects cannot be split into training, validation and test sets.")

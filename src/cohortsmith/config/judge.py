@@ -37,6 +37,8 @@ class JudgeConfig(Config):
     """Which arms are trained, how often, and how many synthetic scans per class they see.
 
     smallest_effect: the difference of balanced accuracy, in [0, 1], below which an effect does not matter.
+    quarantine: whether classifiers see the synthetic scans that the screen for copies flags (`report`: they are listed
+        and marked only) or not (`exclude`).
     """
 
     arms: tuple[Arm, ...] = ("real", "real+classic", "synthetic", "real+synthetic", "random-labels")
@@ -46,4 +48,5 @@ class JudgeConfig(Config):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap: int = Field(default=2000, ge=100)
     smallest_effect: float = Field(default=0.05, gt=0, lt=1)
+    quarantine: Literal["report", "exclude"] = "report"
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()

@@ -19,6 +19,10 @@ _DICTIONARY: dict[str, dict[str, Any]] = {
     "sex": {"Description": "Sex", "Levels": {"M": "male", "F": "female", "O": "other"}},
     "mmse": {"Description": "Mini-Mental State Examination, 0 to 30"},
     "site": {"Description": "Where the scan was acquired"},
+    "quarantined": {
+        "Description": "Whether the screen for copies of training scans flags this synthetic scan: it must not be used",
+        "Levels": {"true": "flagged: must not be used or handed on", "false": "passed, which is no proof of anonymity"},
+    },
 }
 # What cannot change from one session to the next stays out of the sessions' tables.
 _PERMANENT = ("sex",)

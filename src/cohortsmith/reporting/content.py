@@ -75,6 +75,9 @@ class Generator:
 
     history: one row per epoch: epoch, elbo, reconstruction, kl (nats). real, synthetic: (n, *shape) in [0, 1].
     copy_screen: its outcome in words. diagnostics: of the chains that drew the latent points.
+    n_quarantined: of n_screened synthetic scans. membership: one row per space that scans were compared in: auc, low,
+    high, closer_share, expected_share, p_value (`evaluation.membership_inference`), and shown: whether either attack
+    was better than chance.
     """
 
     label: str
@@ -84,6 +87,9 @@ class Generator:
     neighbours: Sequence[Neighbour] = ()
     copy_screen: str = ""
     diagnostics: Mapping[str, float] = field(default_factory=dict)
+    n_quarantined: int = 0
+    n_screened: int = 0
+    membership: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Judgement:
 
     scores: `score_runs`; arms: `summarise_arms`; differences: `compare_arms`.
     verdicts, rule: of `evaluation.verdict`. smallest_effect: the difference below which nothing matters.
+    effect_sizes, calibration, subgroups: of `size_effects`, `calibrate_arms` and `compare_subgroups`.
     """
 
     scores: pd.DataFrame
@@ -100,6 +107,17 @@ class Judgement:
     verdicts: Sequence[Verdict]
     rule: str
     smallest_effect: float
+    effect_sizes: pd.DataFrame | None = None
+    calibration: pd.DataFrame | None = None
+    subgroups: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Synthetic beside held-out real scans. table: one row per diagnosis. words: diagnosis -> sentences."""
+
+    table: pd.DataFrame
+    words: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -123,6 +141,7 @@ class ReportContent:
     warnings: Sequence[str] = ()
     preparation: Preparation | None = None
     generators: Sequence[Generator] = ()
+    fidelity: Fidelity | None = None
     judgement: Judgement | None = None
     no_judgement: str = ""
     phantom_check: pd.DataFrame | None = None

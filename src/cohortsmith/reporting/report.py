@@ -8,11 +8,13 @@ from cohortsmith.reporting.blocks import Section
 from cohortsmith.reporting.content import ReportContent
 from cohortsmith.reporting.sections.cohort import cohort_section, rejection_blocks
 from cohortsmith.reporting.sections.copies import copies_section
+from cohortsmith.reporting.sections.fidelity import fidelity_sections
 from cohortsmith.reporting.sections.generators import generators_section
 from cohortsmith.reporting.sections.judgement import judgement_section
 from cohortsmith.reporting.sections.phantom import phantom_sections
 from cohortsmith.reporting.sections.preparation import preparation_section
 from cohortsmith.reporting.sections.provenance import limits_section, methods_section, provenance_section
+from cohortsmith.reporting.sections.subgroups import subgroup_sections
 from cohortsmith.reporting.wording import PHANTOM_BANNER
 
 
@@ -20,9 +22,11 @@ def render_report(content: ReportContent) -> str:
     """Write the whole report as HTML, the verdict first."""
     sections = [
         judgement_section(content),
+        *subgroup_sections(content),
         cohort_section(content),
         preparation_section(content),
         generators_section(content),
+        *fidelity_sections(content),
         copies_section(content),
         *phantom_sections(content),
         limits_section(content),

@@ -9,7 +9,17 @@ import pandas as pd
 from cohortsmith.reporting.blocks import Table
 
 ABSENT = "–"
-_CAPITALS = {"auc": "AUC", "mmse": "MMSE", "elbo": "ELBO", "kl": "KL", "hmc": "HMC", "rmse": "RMSE", "r hat": "R-hat"}
+_CAPITALS = {
+    "auc": "AUC",
+    "mmse": "MMSE",
+    "elbo": "ELBO",
+    "kl": "KL",
+    "hmc": "HMC",
+    "rmse": "RMSE",
+    "mmd": "MMD",
+    "ms ssim": "MS-SSIM",
+    "r hat": "R-hat",
+}
 
 
 def as_table(frame: pd.DataFrame, caption: str, digits: int = 3) -> Table:

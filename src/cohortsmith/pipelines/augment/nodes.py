@@ -27,10 +27,11 @@ DECODED_AT_ONCE = 16  # images in memory
 
 
 def describe_synthetic_folder(
-    study: StudyConfig, generator: TrainedGenerator, latents: pd.DataFrame
+    study: StudyConfig, generator: TrainedGenerator, copying: pd.DataFrame
 ) -> FolderDescription:
-    """Say of the derivative folder that nobody in it exists."""
-    people = pd.DataFrame({"participant_id": latents["key"], "diagnosis": generator.label})
+    """Say of the derivative folder that nobody in it exists, and which scans are in quarantine."""
+    people = pd.DataFrame({"participant_id": copying["key"], "diagnosis": generator.label})
+    people["quarantined"] = copying["flagged"].map({True: "true", False: "false"})
     return FolderDescription(
         f"{study.name}: synthetic {generator.label} scans",
         people,
@@ -67,16 +68,19 @@ def write_synthetic_scans(
     images: NDArray[np.float32],
     grid: list[list[float]],
     seed: int,
+    copying: pd.DataFrame,
     done: dict[str, Stored],
 ) -> Iterator[dict[str, Stored | None]]:
     """Write each synthetic image as a scan that can be traced to model, seed and latent point."""
-    wanted = set(latents["key"])
-    yield {key: None for key in done if key not in wanted}
+    flagged = dict(zip(copying["key"], copying["flagged"], strict=True))
+    quarantined = {key: None if pd.isna(flag) else bool(flag) for key, flag in flagged.items()}  # None: not screened
+    yield {key: None for key in done if key not in flagged}
     for key, *latent in latents.itertuples(index=False):
-        mark = fingerprint("synthetic", generator.fingerprint, latent)
+        mark = fingerprint("synthetic", generator.fingerprint, latent, quarantined[key])
         if key in done and done[key].record.get("Fingerprint") == mark:
             continue
-        record = synthetic_record(generator, [float(value) for value in latent], seed) | {"Fingerprint": mark}
+        record = synthetic_record(generator, [float(value) for value in latent], seed)
+        record |= {"Quarantined": quarantined[key], "Fingerprint": mark}
         index = int(key.removeprefix(f"sub-syn{generator.label}"))
         yield {key: Stored(record, Volume(_three_axes(images[index]), np.asarray(grid)))}
 

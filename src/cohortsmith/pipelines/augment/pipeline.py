@@ -1,9 +1,10 @@
-"""One generator per diagnosis -> latent points -> images -> a BIDS derivative of synthetic scans."""
+"""One generator per diagnosis -> latent points -> images, screened for copies -> a BIDS derivative of them."""
 
 from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
+from .copying_nodes import screen_for_copies, track_screen
 from .nodes import (
     decode_latent_points,
     describe_synthetic_folder,
@@ -14,7 +15,7 @@ from .nodes import (
 
 
 def create_pipeline(labels: Sequence[str]) -> Pipeline:
-    """Build three nodes per label."""
+    """Build the same nodes for each label."""
     return Pipeline([node for label in labels for node in _augment(label)])
 
 
@@ -33,6 +34,25 @@ def _augment(label: str) -> list[Node]:
             name=f"{label}.decode_latent_points",
         ),
         Node(
+            screen_for_copies,
+            [
+                f"{label}.generator",
+                f"{label}.latents",
+                f"{label}.synthetic_images",
+                "images",
+                "splits",
+                "params:seed",
+            ],
+            [f"{label}.copying", f"{label}.quarantine", f"{label}.membership", f"{label}.copying_summary"],
+            name=f"{label}.screen_for_copies",
+        ),
+        Node(
+            track_screen,
+            [f"{label}.generator", f"{label}.copying", f"{label}.membership"],
+            f"{label}.tracked_metrics",
+            name=f"{label}.track_screen",
+        ),
+        Node(
             write_synthetic_scans,
             [
                 f"{label}.generator",
@@ -40,6 +60,7 @@ def _augment(label: str) -> list[Node]:
                 f"{label}.synthetic_images",
                 "grid",
                 "params:seed",
+                f"{label}.copying",
                 f"{label}.synthetic_scans_done",
             ],
             f"{label}.synthetic_scans",
@@ -47,7 +68,7 @@ def _augment(label: str) -> list[Node]:
         ),
         Node(
             describe_synthetic_folder,
-            ["params:study", f"{label}.generator", f"{label}.latents"],
+            ["params:study", f"{label}.generator", f"{label}.copying"],
             f"{label}.synthetic_folder",
             name=f"{label}.describe_synthetic_folder",
         ),

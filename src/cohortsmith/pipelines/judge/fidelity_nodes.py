@@ -1,97 +1,98 @@
-"""What the synthetic scans are like: copies or not, and (on the phantom) whether they carry the known effect."""
+"""What the synthetic scans are like beside real ones that no generator saw: alike, as various, of one law?"""
 
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.evaluation.copying import Reconstructions, screen_copies
-from cohortsmith.imaging.phantom import ventricle_volume
-from cohortsmith.imaging.volume import Volume
-from cohortsmith.models.fitted import reconstruct
-from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.evaluation.diversity import DiversityComparison, compare_diversity
+from cohortsmith.evaluation.feature_space import fit_feature_space, project
+from cohortsmith.evaluation.maximum_mean_discrepancy import Discrepancy, measure_discrepancy
+from cohortsmith.evaluation.precision_recall import ManifoldOverlap, measure_overlap
+from cohortsmith.evaluation.sessions import first_sessions
+from cohortsmith.evaluation.structural_similarity import WIDTH, count_scales
 
 Images = NDArray[np.float32]
+Random = np.random.Generator
+N_NEIGHBOURS = 5
+FEWEST = 3  # images of each kind: fewer have no spread over pairs
 
 
-class Neighbours(NamedTuple):
-    """Rows of one label's images in the stack of all images."""
+class Kinds(NamedTuple):
+    """Images of one diagnosis: real ones that were trained on, real ones that were not (one a subject), synthetic."""
 
-    training: NDArray[np.int64]
-    held_out: NDArray[np.int64]
-
-
-def screen_for_copies(
-    generator: TrainedGenerator, synthetic: Images, images: Images, splits: pd.DataFrame
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Screen one label's synthetic images for copies of its training images; also in words."""
-    rows = _rows_of(generator.label, splits)
-    training, held_out = images[rows.training], images[rows.held_out]
-    made = Reconstructions(
-        np.asarray(reconstruct(generator.fitted, training)), np.asarray(reconstruct(generator.fitted, held_out))
-    )
-    keys = splits["key"].to_numpy()[rows.training]
-    screen = screen_copies(synthetic, training, held_out, list(keys), made)
-    error = {
-        "training_rmse": _rmse(made.training, training),
-        "held_out_rmse": _rmse(made.held_out, held_out),
-        "mean_image_rmse": _rmse(np.broadcast_to(training.mean(axis=0), held_out.shape), held_out),
-    }
-    words = {"flagged_share": screen.flagged_share, "sentence": screen.sentence(), **error}
-    return screen.table.assign(diagnosis=generator.label), words
+    training: Images
+    held_out: Images
+    synthetic: Images
 
 
-def check_phantom_effect(
-    study: StudyConfig, images: Images, splits: pd.DataFrame, grid: list[list[float]], *made: Any
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure lateral ventricles (mm^3, template space) of real training and synthetic scans; compare the labels.
+def measure_fidelity(
+    study: StudyConfig, seed: int, images: Images, splits: pd.DataFrame, *synthetic: Images
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Compare each label's synthetic images with held-out real ones: one row per label, and the same in words.
 
-    made: generator, its synthetic images, the next generator, its images.
+    Columns: diagnosis; n_training, n_held_out, n_synthetic; those of `ManifoldOverlap`, on sets of equal size; mmd and
+    mmd_p_value; ms_ssim_synthetic, ms_ssim_real, ms_ssim_difference with low and high. Missing where there is too
+    little to measure on.
     """
-    train = splits[splits["split"] == "train"]
-    parts = [
-        _measure("real", str(label), images[rows.index.to_numpy()], grid) for label, rows in train.groupby("diagnosis")
-    ]
-    parts += [_measure("synthetic", maker.label, made[2 * n + 1], grid) for n, maker in enumerate(made[::2])]
-    volumes = pd.concat(parts, ignore_index=True)
-    return volumes, ventricle_difference(volumes, study.labels)
+    rows, words = [], {}
+    for place, (label, made) in enumerate(zip(study.labels, synthetic, strict=True)):
+        kinds = Kinds(*(images[own] for own in _rows_of(label, splits)), made)
+        counts = {f"n_{name}": len(part) for name, part in kinds._asdict().items()}
+        found, words[label] = _measure(kinds, np.random.default_rng([seed, place]))
+        rows.append({"diagnosis": label, **counts, **found})
+    return pd.DataFrame(rows), words
 
 
-def ventricle_difference(volumes: pd.DataFrame, labels: tuple[str, str]) -> pd.DataFrame:
-    """Compare the patients' ventricles with the controls', real and synthetic: mean difference (mm^3) and Welch's p."""
-    rows = []
-    for source, group in volumes.groupby("source"):
-        controls, patients = (group.loc[group["diagnosis"] == label, "ventricle_volume"] for label in labels)
-        test = stats.ttest_ind(patients, controls, equal_var=False)
-        interval = test.confidence_interval()
-        rows.append(
-            {
-                "source": source,
-                f"{labels[0]}_mean": controls.mean(),
-                f"{labels[1]}_mean": patients.mean(),
-                "difference": patients.mean() - controls.mean(),
-                "low": interval.low,
-                "high": interval.high,
-                "p_value": test.pvalue,
-            }
-        )
-    return pd.DataFrame(rows)
+def track_fidelity(fidelity: pd.DataFrame) -> dict[str, float]:
+    """Give the parent run `fidelity.<label>.<name>` for every number of the table."""
+    rows = fidelity.set_index("diagnosis").to_dict("index")
+    metrics = {f"fidelity.{label}.{name}": float(value) for label, row in rows.items() for name, value in row.items()}
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
 
 
-def _measure(source: str, label: str, images: Images, grid: list[list[float]]) -> pd.DataFrame:
-    affine = np.asarray(grid)
-    volumes = [ventricle_volume(Volume(np.asarray(image), affine)) for image in images]
-    return pd.DataFrame({"source": source, "diagnosis": label, "ventricle_volume": volumes})
+def _rows_of(label: str, splits: pd.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    own = splits[splits["diagnosis"] == label].assign(row=lambda rows: rows.index)
+    held_out = own[own["split"].isin(["validation", "test"])]
+    return own.loc[own["split"] == "train", "row"].to_numpy(), first_sessions(held_out)["row"].to_numpy()
 
 
-def _rows_of(label: str, splits: pd.DataFrame) -> Neighbours:
-    own = splits[splits["diagnosis"] == label]
-    held_out = own["split"].isin(["validation", "test"])
-    return Neighbours(own.index[own["split"] == "train"].to_numpy(), own.index[held_out].to_numpy())
+def _measure(kinds: Kinds, random: Random) -> tuple[dict[str, float], list[str]]:
+    fewest = min(map(len, kinds))
+    if fewest < FEWEST:
+        return {}, [f"Not compared: {fewest} scans of a kind, at least {FEWEST} are needed."]
+    overlap, discrepancy = _measure_features(kinds, random)
+    found: dict[str, float] = {**overlap._asdict(), "mmd": discrepancy.squared, "mmd_p_value": discrepancy.p_value}
+    words = [overlap.sentence(), _word(discrepancy)]
+    if not count_scales(kinds.synthetic.shape[1:]):
+        return found, [*words, f"Diversity was not measured: a side of the images is shorter than {WIDTH}."]
+    diversity = compare_diversity(kinds.synthetic, kinds.held_out, random)
+    return {**found, **_columns(diversity)}, [*words, diversity.sentence()]
 
 
-def _rmse(one: Images, other: Images) -> float:
-    return float(np.sqrt(np.mean((np.asarray(one) - np.asarray(other)) ** 2)))
+def _measure_features(kinds: Kinds, random: Random) -> tuple[ManifoldOverlap, Discrepancy]:
+    space = fit_feature_space(kinds.training)
+    real, made = project(space, kinds.held_out), project(space, kinds.synthetic)
+    n = min(len(real), len(made))
+    equal = [random.choice(features, n, replace=False) for features in (real, made)]
+    return measure_overlap(*equal, min(N_NEIGHBOURS, n - 1)), measure_discrepancy(real, made, random)
+
+
+def _word(discrepancy: Discrepancy) -> str:
+    told = "told apart" if discrepancy.p_value < 0.05 else "not told apart"
+    return (
+        f"By the kernel two-sample test synthetic and held-out real images are {told} "
+        f"(MMD² {discrepancy.squared:.3g}, permutation p = {discrepancy.p_value:.2g})."
+    )
+
+
+def _columns(diversity: DiversityComparison) -> dict[str, Any]:
+    return {
+        "ms_ssim_synthetic": diversity.synthetic.mean,
+        "ms_ssim_real": diversity.real.mean,
+        "ms_ssim_difference": diversity.difference,
+        "ms_ssim_low": diversity.low,
+        "ms_ssim_high": diversity.high,
+    }

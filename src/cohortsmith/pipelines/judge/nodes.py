@@ -13,6 +13,7 @@ from cohortsmith.config.classifier import ClassifierConfig, read_classifier
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import StudyConfig
+from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.leakage import assert_no_leak
 from cohortsmith.execution import run_items
 from cohortsmith.fingerprints import file_fingerprint, fingerprint
@@ -41,9 +42,31 @@ def refuse_leaks(splits: pd.DataFrame, *generators: TrainedGenerator) -> dict[st
     return ancestry
 
 
-def pool_synthetic_images(judge: JudgeConfig, *by_label: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Chain the first `n_synthetic` images of each label, controls first, as one stack (2 n, *shape)."""
-    return (image for images in by_label for image in images[: judge.n_synthetic])
+def pool_synthetic_images(judge: JudgeConfig, *made: Any) -> Iterator[NDArray[np.float32]]:
+    """Chain the first `n_synthetic` images of each label, controls first, as one stack (2 n, *shape).
+
+    made: a label's images, its table of the screen for copies, the next label's images, its table. Where what is
+    flagged is excluded, all labels give as many as the one with the fewest left.
+
+    Raises:
+        StudyError: a label has none left.
+    """
+    usable = [_usable(judge, table) for table in made[1::2]]
+    n = min(judge.n_synthetic, *map(len, usable))
+    if n == 0:
+        raise StudyError(
+            "no synthetic scan is left to be judged",
+            where="parameters.judge.quarantine: exclude",
+            got=", ".join(f"{len(rows)} of {len(table)}" for rows, table in zip(usable, made[1::2], strict=True)),
+            expected="at least one scan of each diagnosis that passed the screen for copies",
+            remedy="train the generator on more subjects or for fewer epochs, or set judge.quarantine: report",
+        )
+    return (images[row] for images, rows in zip(made[::2], usable, strict=True) for row in rows[:n])
+
+
+def _usable(judge: JudgeConfig, copying: pd.DataFrame) -> NDArray[np.int64]:
+    passed = copying["flagged"].eq(False).to_numpy() if judge.quarantine == "exclude" else np.full(len(copying), True)
+    return np.flatnonzero(passed)
 
 
 def plan_classifiers(

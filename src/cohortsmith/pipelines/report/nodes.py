@@ -22,6 +22,7 @@ from cohortsmith.imaging.template import template
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.records import Rejection
 from cohortsmith.reporting.content import (
+    Fidelity,
     Generator,
     Judgement,
     Neighbour,
@@ -112,19 +113,23 @@ def gather_generator(
     images: Images,
     splits: pd.DataFrame,
     diagnostics: dict[str, float],
-    copying: pd.DataFrame | None = None,
-    copying_summary: dict[str, Any] | None = None,
+    copying: pd.DataFrame,
+    copying_summary: dict[str, Any],
+    membership: pd.DataFrame,
 ) -> Generator:
-    """Gather one diagnosis' training, samples, chains and nearest real neighbours."""
+    """Gather one diagnosis' training, samples, chains, nearest real neighbours and the attacks on membership."""
     rows = splits[(splits["diagnosis"] == generator.label) & (splits["split"] == "train")]
-    neighbours = [] if copying is None else _neighbours(copying, synthetic, images, splits)
+    neighbours = _neighbours(copying, synthetic, images, splits) if "distance" in copying else []
     return Generator(
         label=generator.label,
         history=pd.DataFrame([row._asdict() for row in generator.fitted.history]),
         real=np.asarray(images[rows.index.to_numpy()[:SHOWN]]),
         synthetic=np.asarray(synthetic[:SHOWN]),
         neighbours=neighbours,
-        copy_screen=copying_summary["sentence"] if copying_summary else "",
+        copy_screen=copying_summary["sentence"],
+        n_quarantined=copying_summary.get("quarantined", 0),
+        n_screened=len(copying),
+        membership=membership,
         diagnostics=diagnostics,
     )
 
@@ -135,10 +140,17 @@ def gather_judgement(
     differences: pd.DataFrame,
     verdict: dict[str, Any],
     judge: JudgeConfig,
+    **further: pd.DataFrame,
 ) -> Judgement:
-    """Gather the classifiers' scores and the verdict."""
+    """Gather the classifiers' scores and the verdict; further: effect sizes, calibration, subgroups."""
     verdicts = [Verdict(**one) for one in verdict["verdicts"]]
-    return Judgement(score_runs(predictions), arms, differences, verdicts, verdict["rule"], judge.smallest_effect)
+    scores, rule = score_runs(predictions), verdict["rule"]
+    return Judgement(scores, arms, differences, verdicts, rule, judge.smallest_effect, **further)
+
+
+def gather_fidelity(fidelity: pd.DataFrame, fidelity_summary: dict[str, list[str]]) -> Fidelity:
+    """Gather how synthetic scans compare with held-out real ones."""
+    return Fidelity(fidelity, fidelity_summary)
 
 
 def render(

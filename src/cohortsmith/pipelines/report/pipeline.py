@@ -9,6 +9,7 @@ from .nodes import (
     describe_run,
     gather_cohort,
     gather_cohort_flow,
+    gather_fidelity,
     gather_generator,
     gather_generators,
     gather_judgement,
@@ -56,18 +57,17 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
             "split_quality": "split_quality",
         }
     if "augment" in stages:
-        nodes += [*(_generator(label, judged="judge" in stages) for label in labels), _generators(labels)]
+        nodes += [*(_generator(label) for label in labels), _generators(labels)]
         gathered["generators"] = "report.generators"
     if "judge" in stages:
-        nodes.append(_judgement())
-        gathered["judgement"] = "report.judgement"
+        nodes += [_judgement(), _fidelity()]
+        gathered |= {"judgement": "report.judgement", "fidelity": "report.fidelity"}
         if simulated:
             gathered |= {"volumes": "ventricle_volumes", "phantom_check": "phantom_check"}
     return Pipeline([*nodes, Node(render, gathered, ["report", "quality_page", "summary"], name="render")])
 
 
-def _generator(label: str, *, judged: bool) -> Node:
-    screened = [f"{label}.copying", f"{label}.copying_summary"] if judged else []
+def _generator(label: str) -> Node:
     return Node(
         gather_generator,
         [
@@ -76,7 +76,9 @@ def _generator(label: str, *, judged: bool) -> Node:
             "images",
             "splits",
             f"{label}.chain_diagnostics",
-            *screened,
+            f"{label}.copying",
+            f"{label}.copying_summary",
+            f"{label}.membership",
         ],
         f"{label}.report_part",
         name=f"{label}.gather_generator",
@@ -95,7 +97,15 @@ def _generators(labels: Sequence[str]) -> Node:
 def _judgement() -> Node:
     return Node(
         gather_judgement,
-        ["predictions", "arms", "differences", "verdict", "params:judge"],
+        {
+            **{name: name for name in ("predictions", "arms", "differences", "verdict")},
+            **{name: name for name in ("effect_sizes", "calibration", "subgroups")},
+            "judge": "params:judge",
+        },
         "report.judgement",
         name="gather_judgement",
     )
+
+
+def _fidelity() -> Node:
+    return Node(gather_fidelity, ["fidelity", "fidelity_summary"], "report.fidelity", name="gather_fidelity")

@@ -3,11 +3,23 @@
 from cohortsmith.reporting.blocks import Block, Paragraph, Picture, Section
 from cohortsmith.reporting.content import Generator, ReportContent
 from cohortsmith.reporting.figures.neighbour_pairs import SHOWN, draw_neighbour_pairs
+from cohortsmith.reporting.tables import as_table
+
+_DO_NOT_USE = "do not use them for anything but this comparison, and do not hand them on"
+_MEMBERSHIP = (
+    "Can one tell who was trained on? AUC: of telling training subjects from held-out ones by their distance to the "
+    "nearest synthetic scan; 0.5 is chance. Closer share: of synthetic scans nearer to a training subject than to any "
+    "held-out one, beside the share expected if nothing was copied. Blurred copies escape a comparison of images, so "
+    "what the generator makes of real scans (reconstructions), and their latent codes, are compared too."
+)
+_SHOWN = ("space", "auc", "low", "high", "closer_share", "expected_share", "p_value", "n_training", "n_held_out")
 
 
 def copies_section(content: ReportContent) -> Section:
     """Show synthetic scans beside the training scans nearest to them."""
     blocks = [block for generator in content.generators for block in _of(generator)]
+    if any(generator.membership is not None for generator in content.generators):
+        blocks.append(Paragraph(_MEMBERSHIP, "small"))
     if not blocks:
         blocks = [Paragraph("No synthetic scans were compared with training scans.", "absent")]
     return Section("copies", "Are they copies of training subjects?", blocks)
@@ -17,6 +29,10 @@ def _of(generator: Generator) -> list[Block]:
     blocks: list[Block] = []
     if generator.copy_screen:
         blocks.append(Paragraph(f"{generator.label}: {generator.copy_screen}"))
+    if generator.n_quarantined:
+        listed = f"{generator.label}: {generator.n_quarantined} of {generator.n_screened} synthetic scans"
+        blocks.append(Paragraph(f"{listed} are in quarantine (quarantine.tsv): {_DO_NOT_USE}.", "warning"))
+    blocks += _membership(generator)
     if generator.neighbours:
         blocks.append(
             Picture(
@@ -27,3 +43,16 @@ def _of(generator: Generator) -> list[Block]:
             )
         )
     return blocks
+
+
+def _membership(generator: Generator) -> list[Block]:
+    table = generator.membership
+    if table is None or table.empty:
+        return []
+    spaces = ", ".join(table.loc[table["shown"].eq(True), "space"])
+    word = (
+        Paragraph(f"{generator.label}: there are signs of who was trained on (compared by: {spaces}).", "warning")
+        if spaces
+        else Paragraph(f"{generator.label}: neither attack was shown to be better than chance. A stronger one may be.")
+    )
+    return [word, as_table(table[list(_SHOWN)], f"{generator.label}: attacks on membership.")]

@@ -7,7 +7,7 @@ from cohortsmith.reporting.blocks import Block, Bullets, Paragraph, Picture, Sec
 from cohortsmith.reporting.content import Judgement, ReportContent
 from cohortsmith.reporting.figures.arm_scores import draw_arm_scores
 from cohortsmith.reporting.figures.paired_differences import draw_paired_differences
-from cohortsmith.reporting.tables import interval_text, mean_and_spread
+from cohortsmith.reporting.tables import as_table, interval_text, mean_and_spread
 
 ENLARGED = "real+synthetic"  # the arm the study is about: its verdict opens the report
 TONES = {HELPS: "good", HARMS: "bad", NO_DIFFERENCE: "unsure", CANNOT_TELL: "unsure", BROKEN: "warning"}
@@ -17,6 +17,16 @@ _METRICS = {
     "specificity": "specificity",
     "auc": "AUC",
 }
+_EFFECT_SIZES = (
+    "How large each arm's effect is. Cohen dz: the difference divided by its spread over subjects (0.2 small, 0.5 "
+    "medium, 0.8 large). Better subjects, better seeds: share of test subjects, and of pairs of runs, that the arm "
+    "does better on; 0.5 is no effect. p-values are also given corrected for the number of arms."
+)
+_CALIBRATION = (
+    "Whether a probability means what it says. Brier: mean squared error of the probabilities, 0.25 for a coin. "
+    "Errors: mean distance between probability and share of patients, in ten bins of equal width or equal mass. "
+    "To be compared between arms, not between studies."
+)
 
 
 def judgement_section(content: ReportContent) -> Section:
@@ -61,7 +71,12 @@ def _evidence(judgement: Judgement) -> list[Block]:
             )
         )
         blocks.append(_differences_table(judgement.differences))
-    return [*blocks, _arms_table(judgement.arms)]
+    return [*blocks, _arms_table(judgement.arms), *_further_tables(judgement)]
+
+
+def _further_tables(judgement: Judgement) -> list[Block]:
+    tables = (judgement.effect_sizes, _EFFECT_SIZES), (judgement.calibration, _CALIBRATION)
+    return [as_table(table, caption) for table, caption in tables if table is not None and len(table)]
 
 
 def arm_rows(arms: pd.DataFrame) -> list[list[str]]:
