@@ -75,6 +75,18 @@ class TestMethods:
         assert "25% to test" in text
         assert "Tustison" in text
 
+    @pytest.mark.parametrize(
+        ("sampler", "told"),
+        [("prior", "standard normal prior"), ("gaussian_mixture", "mixture of 10 Gaussians"), ("hmc", "(200 steps)")],
+    )
+    def test_the_sampler_that_ran_is_the_one_described(self, sampler, told):
+        study = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
+
+        text = describe_methods(RunConfig.model_validate({"study": study, "sampler": {"kind": sampler}}))
+
+        assert told in text
+        assert ("Hamiltonian Monte Carlo" in text) == (sampler == "hmc")
+
     def test_slices_were_neither_corrected_nor_registered(self):
         study = {"name": "own", "source": "slices", "labels": ["CN", "AD"]}
 

@@ -3,7 +3,7 @@
 Pooled over its folds a repeat is one run on all subjects, so that repeats take the place of seeds and the interval is
 that of `evaluation/intervals.py`. It holds for the cohort at hand. All repeats share that cohort as training subjects,
 and an arm that depends on who they are has another effect in the next cohort: in simulations at a nominal 0.95 the
-pooled interval covered the effect over cohorts 0.75 to 0.99 of the time, that of the corrected resampled t-test (Nadeau
+pooled interval covered the effect over cohorts 0.76 to 0.99 of the time, that of the corrected resampled t-test (Nadeau
 and Bengio, 2003) 0.92 to 1. The wider one is used.
 """
 

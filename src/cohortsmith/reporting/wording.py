@@ -107,12 +107,24 @@ def _share(size: float) -> str:
     return f"{size:g} per diagnosis" if size >= 1 else f"{size:.0%}"
 
 
+_SAMPLERS = {
+    "hmc": "by Hamiltonian Monte Carlo ({sampler.n_steps} steps) with density proportional to the square root of the "
+    "determinant of the inverse metric",
+    "geometric": "by Hamiltonian Monte Carlo ({sampler.n_steps} steps) with density proportional to the square root of "
+    "the determinant of the metric of the posteriors' covariances",
+    "random_walk": "by a Riemannian random walk ({sampler.n_steps} steps) on the learned metric",
+    "brownian": "by Brownian motion ({sampler.n_steps} steps) under the decoder's pull-back metric",
+    "prior": "from the standard normal prior",
+    "gaussian_mixture": "from a mixture of {sampler.n_components} Gaussians fitted to the training subjects' codes",
+    "vamp": "from the VAMP prior",
+}
+
+
 def _generator(config: RunConfig) -> str:
     return (
         f"For each diagnosis {_model(config.generator)} was fitted to training subjects only; "
         f"{config.sampler.n_samples} synthetic scans per diagnosis were decoded from latent points "
-        f"drawn by Hamiltonian Monte Carlo ({config.sampler.n_steps} steps) with density proportional to the square "
-        "root of the determinant of the inverse metric."
+        f"drawn {_SAMPLERS[config.sampler.kind].format(sampler=config.sampler)}."
     )
 
 

@@ -52,7 +52,7 @@ def list_visits(study: StudyConfig, execution: ExecutionConfig, delivered: Any =
 def _run(function: Any, items: dict[str, tuple[Any, ...]], execution: ExecutionConfig, title: str) -> Iterator[Outcome]:
     """Do a few items at once here, many in worker processes, whose start takes seconds."""
     if len(items) > _FEW:
-        yield from run_items(function, items, workers=execution.workers, title=title)
+        yield from run_items(function, items, execution=execution, title=title)
         return
     for key, arguments in items.items():
         try:
@@ -107,7 +107,7 @@ def convert_scans(
     yield dict.fromkeys(plan.changes.dropped), _rows(rejections)
     visits = {visit.key: visit for visit in plan.inventory.visits}
     todo = {key: (visits[key],) for key in plan.changes.todo}
-    for outcome in run_items(convert_one, todo, workers=execution.workers, title=f"convert {role} scans to BIDS"):
+    for outcome in run_items(convert_one, todo, execution=execution, title=f"convert {role} scans to BIDS"):
         if outcome.error:
             rejections.append(_refused(visits[outcome.key], outcome.error))
             yield {outcome.key: None}, _rows(rejections)
@@ -142,8 +142,10 @@ def write_ledger(
 
 def describe_participants(plan: IngestPlan, scans: dict[str, Stored]) -> pd.DataFrame:
     """Keep one row per converted scan: who, when, label, age (top-coded), sex, MMSE, site, and by which rule."""
-    rows = [visit._asdict() for visit in plan.inventory.visits if visit.key in scans]
-    table = pd.DataFrame(rows, columns=list(Visit._fields))[[*_WHO, *SCAN_COLUMNS]]
+    columns = [*_WHO, *SCAN_COLUMNS]
+    # Nothing else: the path of a scan need not even be text.
+    rows = [[getattr(visit, name) for name in columns] for visit in plan.inventory.visits if visit.key in scans]
+    table = pd.DataFrame(rows, columns=columns)
     return table.assign(age=table["age"].clip(upper=HIGHEST_AGE))
 
 

@@ -99,7 +99,7 @@ def train_classifiers(
         if key not in done or done[key].record.get("fingerprint") != planned.fingerprint
     }
     failed = []
-    for outcome in run_items(train_one, todo, workers=execution.workers, title="train classifiers"):
+    for outcome in run_items(train_one, todo, execution=execution, title="train classifiers"):
         if outcome.error:
             failed.append(outcome.error)
             continue

@@ -38,7 +38,7 @@ def simulate_scans(
     current = {key for key in people if key in done and _is_current(done[key], mark, present)}
     yield _removal({key: stored for key, stored in done.items() if key not in current})
     todo = {key: (phantom, role, number) for key, number in people.items() if key not in current}
-    for outcome in run_items(deliver_one, todo, workers=execution.workers, title=f"simulate {role} scans"):
+    for outcome in run_items(deliver_one, todo, execution=execution, title=f"simulate {role} scans"):
         if outcome.error:
             raise outcome.error
         delivery: Delivery = outcome.value
