@@ -49,7 +49,9 @@ def draw_and_store(n: int, folder: Path) -> None:
     latents, _ = draw_latent_points(generator, SamplerConfig(n_samples=n, n_steps=8, n_leapfrog=2), 0)
     images.save(decode_latent_points(generator, latents))
     grid = np.eye(4).tolist()
-    for part in write_synthetic_scans(generator, latents[:WRITTEN_AS_SCANS], images.load(), grid, 0, {}):
+    written = latents[:WRITTEN_AS_SCANS]
+    screened = written[["key"]].assign(flagged=False)
+    for part in write_synthetic_scans(generator, written, images.load(), grid, 0, screened, {}, {}):
         scans.save(part)
 
 

@@ -97,7 +97,7 @@ def show_generation(results: Results, folder: Path) -> str:
     }.items():
         place = list(arms["VAMP"]).index(score)
         shown = {"real only": base} | {arm: scores[score] for arm, scores in arms.items()}
-        paper = {"real only": generation.BASELINE[0]} | {arm: generation.ARMS[arm].paper[place] for arm in arms}
+        paper = {"real only": generation.BASELINE[place]} | {arm: generation.ARMS[arm].paper[place] for arm in arms}
         _bars(folder / f"{score}.png", shown, paper, title)
     return "\n".join(lines)
 

@@ -7,6 +7,7 @@ from tiny_rhvae import BRIEF, TINY, draw_images
 
 from cohortsmith.config.generator import VAEConfig
 from cohortsmith.config.study import StudyConfig
+from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.models.training import fit_vae
 from cohortsmith.pipelines.augment.copying_nodes import screen_for_copies, track_screen
@@ -69,7 +70,7 @@ def test_only_the_copy_is_in_quarantine_with_its_source(screened):
 def test_the_folder_and_the_record_of_a_copy_say_so_and_name_nobody(screened, generator, latents, synthetic):
     copying = screened[0]
     described = describe_synthetic_folder(STUDY, generator, copying).participants
-    _, *written = write_synthetic_scans(generator, latents, synthetic, np.eye(4).tolist(), 1, copying, {})
+    _, *written = write_synthetic_scans(generator, latents, synthetic, np.eye(4).tolist(), 1, copying, {}, {})
     records = {key: stored.record for part in written for key, stored in part.items()}
 
     assert described["quarantined"].tolist() == ["false", "false", "false", "true", "false"]
@@ -80,10 +81,10 @@ def test_the_folder_and_the_record_of_a_copy_say_so_and_name_nobody(screened, ge
 def test_a_scan_is_written_again_when_it_enters_quarantine(screened, generator, latents, synthetic):
     cleared = screened[0].assign(flagged=False)
     grid = np.eye(4).tolist()
-    _, *before = write_synthetic_scans(generator, latents, synthetic, grid, 1, cleared, {})
+    _, *before = write_synthetic_scans(generator, latents, synthetic, grid, 1, cleared, {}, {})
     done = {key: stored for part in before for key, stored in part.items()}
 
-    _, *after = write_synthetic_scans(generator, latents, synthetic, grid, 1, screened[0], done)
+    _, *after = write_synthetic_scans(generator, latents, synthetic, grid, 1, screened[0], done, {})
 
     assert [list(part) for part in after] == [["sub-synAD00003"]]
 
@@ -126,10 +127,20 @@ def test_without_held_out_scans_nothing_is_said_to_have_passed(generator, latent
     alone = splits_of(("train", 12))
 
     copying, quarantine, attacks, words = screen_for_copies(generator, latents, synthetic, images, alone, 1)
-    _, *written = write_synthetic_scans(generator, latents, synthetic, np.eye(4).tolist(), 1, copying, {})
+    _, *written = write_synthetic_scans(generator, latents, synthetic, np.eye(4).tolist(), 1, copying, {}, {})
 
     assert quarantine.empty and attacks.empty
     assert "Not screened" in words["sentence"]
     assert describe_synthetic_folder(STUDY, generator, copying).participants["quarantined"].isna().all()
     assert {stored.record["Quarantined"] for part in written for stored in part.values()} == {None}
     assert track_screen(generator, copying, attacks) == {}
+
+
+@pytest.mark.parametrize(("skulls", "stripped"), [((True, True), True), ((True, False), False), ((), False)])
+def test_a_synthetic_scan_is_without_skull_where_all_prepared_ones_are(
+    screened, generator, latents, synthetic, skulls, stripped
+):
+    prepared = {str(number): Stored({"SkullStripped": value}) for number, value in enumerate(skulls)}
+    grid = np.eye(4).tolist()
+    _, *written = write_synthetic_scans(generator, latents, synthetic, grid, 1, screened[0], {}, prepared)
+    assert {stored.record["SkullStripped"] for part in written for stored in part.values()} == {stripped}

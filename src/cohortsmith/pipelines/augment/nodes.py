@@ -37,6 +37,7 @@ def describe_synthetic_folder(
         people,
         derivative=True,
         description=f"SYNTHETIC scans decoded by {_model_of(generator)}; no image shows a person",
+        ignored=("*.png",),
     )
 
 
@@ -70,17 +71,22 @@ def write_synthetic_scans(
     seed: int,
     copying: pd.DataFrame,
     done: dict[str, Stored],
+    prepared: dict[str, Stored],
 ) -> Iterator[dict[str, Stored | None]]:
-    """Write each synthetic image as a scan that can be traced to model, seed and latent point."""
+    """Write each synthetic image as a scan that can be traced to model, seed and latent point.
+
+    prepared: the study's scans; synthetic ones show skulls where these do.
+    """
+    stripped = bool(prepared) and all(scan.record.get("SkullStripped", False) for scan in prepared.values())
     flagged = dict(zip(copying["key"], copying["flagged"], strict=True))
     quarantined = {key: None if pd.isna(flag) else bool(flag) for key, flag in flagged.items()}  # None: not screened
     yield {key: None for key in done if key not in flagged}
     for key, *latent in latents.itertuples(index=False):
-        mark = fingerprint("synthetic", generator.fingerprint, latent, quarantined[key])
+        mark = fingerprint("synthetic", generator.fingerprint, latent, quarantined[key], stripped)
         if key in done and done[key].record.get("Fingerprint") == mark:
             continue
         record = synthetic_record(generator, [float(value) for value in latent], seed)
-        record |= {"Quarantined": quarantined[key], "Fingerprint": mark}
+        record |= {"SkullStripped": stripped, "Quarantined": quarantined[key], "Fingerprint": mark}
         index = int(key.removeprefix(f"sub-syn{generator.label}"))
         yield {key: Stored(record, Volume(_three_axes(images[index]), np.asarray(grid)))}
 

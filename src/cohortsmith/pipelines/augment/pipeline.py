@@ -62,6 +62,7 @@ def _augment(label: str) -> list[Node]:
                 "params:seed",
                 f"{label}.copying",
                 f"{label}.synthetic_scans_done",
+                "training.prepared_scans",
             ],
             f"{label}.synthetic_scans",
             name=f"{label}.write_synthetic_scans",
