@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from kedro.io import AbstractDataset
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from cohortsmith.datasets.atomically import replacing
 from cohortsmith.imaging.atomic_write import write_json
 from cohortsmith.models.checkpoint import from_checkpoint, to_checkpoint
 from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.models.tensor_file import write_tensors
 
 
 class GeneratorDataset(AbstractDataset[TrainedGenerator, TrainedGenerator | None]):
@@ -23,8 +23,7 @@ class GeneratorDataset(AbstractDataset[TrainedGenerator, TrainedGenerator | None
         tensors, plain = to_checkpoint(data.fitted)
         provenance = {key: value for key, value in data._asdict().items() if key != "fitted"}
         self._description.unlink(missing_ok=True)  # never new weights under an old description
-        with replacing(self._path) as part:
-            save_file(tensors, part)
+        write_tensors(self._path, tensors, {})
         write_json(self._description, {"provenance": provenance, "model": plain})
 
     def load(self) -> TrainedGenerator | None:
