@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from cohortsmith.imaging.volume import Volume
 
+# The same examples at every run; benchmarks/fuzz_ingestion.py looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 torch.set_num_threads(1)  # as the workers compute: sums depend on the number of threads
 
 ROOT = Path(__file__).resolve().parents[1]

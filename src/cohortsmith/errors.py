@@ -1,5 +1,7 @@
 """What the user reads when something is wrong: what, where, got, expected, what to do."""
 
+_LONGEST = 1000
+
 
 class CohortsmithError(Exception):
     """Stop the run with one clear message and a truthful exit code."""
@@ -17,11 +19,17 @@ class CohortsmithError(Exception):
             ("expected", self.expected),
             ("what to do", self.remedy),
         ]
-        return "\n".join([self.what, *(f"  {name}: {text}" for name, text in parts if text)])
+        return "\n".join([_shown(self.what), *(f"  {name}: {_shown(text)}" for name, text in parts if text)])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive the trip back from a worker process with every field."""
         return (_rebuild, (type(self), self.what, self.where, self.got, self.expected, self.remedy))
+
+
+def _shown(text: str) -> str:
+    # What stands in files and tables may be anything: escape sequences of terminals, half a character, a megabyte.
+    printable = "".join(mark if mark.isprintable() or mark == "\n" else "?" for mark in text[: _LONGEST + 1])
+    return printable if len(printable) <= _LONGEST else f"{printable[:_LONGEST]} ..."
 
 
 def _rebuild(

@@ -1,5 +1,6 @@
 """Names, folders and metadata files of the Brain Imaging Data Structure (BIDS 1.10)."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cohortsmith.errors import StudyError
 from cohortsmith.imaging.atomic_write import write_bytes, write_json
+from cohortsmith.imaging.free_text import plain_text
 from cohortsmith.imaging.volume import Volume, write_volume
 
 BIDS_VERSION = "1.10.0"
@@ -24,6 +26,12 @@ SIDECAR_FIELDS = (
     "InversionTime",
     "FlipAngle",
 )
+# The longest text of a DICOM element such as Manufacturer (PS3.5, LO).
+_LONGEST_TEXT = 64
+_LONGEST_SIDECAR = 1 << 20
+# File names may have 255 bytes, and more than the labels stands in them.
+_LONGEST_LABEL = 64
+_FEW_CLASHES = 10
 _KEY = re.compile(r"sub-([a-zA-Z0-9]+)_ses-([a-zA-Z0-9]+)")
 
 
@@ -40,7 +48,7 @@ def alphanumeric(identifier: str) -> str:
 
 
 def scan_key(participant: str, session: str = "") -> str:
-    """Give `sub-X_ses-Y`; raise `StudyError` for an identifier without any letter or digit."""
+    """Give `sub-X_ses-Y`; raise `StudyError` for an identifier without any letter or digit, or too long for a name."""
     subject, visit = alphanumeric(participant), alphanumeric(session) or ONLY_SESSION
     if not subject:
         raise StudyError(
@@ -48,6 +56,13 @@ def scan_key(participant: str, session: str = "") -> str:
             got=repr(participant),
             expected="an identifier such as 0012",
             remedy="correct the participant column of the study's table",
+        )
+    if max(len(subject), len(visit)) > _LONGEST_LABEL:
+        raise StudyError(
+            "an identifier of a participant or session is too long for the name of a file",
+            got=f"{max(len(subject), len(visit))} letters and digits",
+            expected=f"at most {_LONGEST_LABEL}",
+            remedy="see whether the columns of the study's table are named rightly",
         )
     return f"sub-{subject}_ses-{visit}"
 
@@ -69,7 +84,7 @@ def require_distinct_subjects(participants: Iterable[str]) -> None:
     if clashes:
         raise StudyError(
             "different participants would get the same BIDS name",
-            got="; ".join(clashes),
+            got="; ".join(clashes[:_FEW_CLASHES]),
             expected="identifiers that differ in letters and digits",
             remedy="rename them in the study's table",
         )
@@ -97,8 +112,30 @@ def sidecar_path(scan: Path) -> Path:
 
 
 def kept_fields(sidecar: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what BIDS recommends and no person can be found by; everything else is dropped."""
-    return {name: sidecar[name] for name in SIDECAR_FIELDS if name in sidecar}
+    """Keep what BIDS recommends and no person can be found by: short texts and finite numbers; the rest is dropped."""
+    return {name: _kept(sidecar[name]) for name in SIDECAR_FIELDS if _is_kept(sidecar.get(name))}
+
+
+def _is_kept(value: Any) -> bool:
+    if isinstance(value, str):
+        return 0 < len(value) <= _LONGEST_TEXT
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+
+
+def _kept(value: str | float) -> str | float:
+    return plain_text(value) if isinstance(value, str) else value
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """Read what may be kept of a sidecar; nothing of one that is absent or broken: no step needs it."""
+    try:
+        if not path.is_file() or path.stat().st_size > _LONGEST_SIDECAR:
+            return {}
+        # Converters copy text from headers as it is, whatever its encoding.
+        fields = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return kept_fields(fields) if isinstance(fields, dict) else {}
 
 
 def write_raw_scan(root: Path, key: str, volume: Volume, sidecar: Mapping[str, Any] | None = None) -> Path:

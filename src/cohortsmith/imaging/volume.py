@@ -1,9 +1,11 @@
 """A scan on its grid, and the only way in and out of NIfTI."""
 
 import gzip
+import math
+import struct
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +16,15 @@ from numpy.typing import NDArray
 from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.atomic_write import write_bytes
 
-_UNREADABLE = (OSError, EOFError, ValueError, TypeError, zlib.error, MemoryError, ImageFileError, HeaderDataError)
+# All that nibabel raises on files that are not what their headers say.
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, struct.error),
+    *(zlib.error, MemoryError, ImageFileError, HeaderDataError),
+)
+# 1 GiB as float32; a head at 0.4 mm has a quarter of this. Headers may claim any size.
+_MOST_VOXELS = 1 << 28
+_SMALLEST_VOXEL, _LARGEST_VOXEL = 1e-3, 1e3  # mm
+_SPARE = 1 << 20  # bytes that may follow the voxels
 
 
 class Volume(NamedTuple):
@@ -34,17 +44,20 @@ def read_volume(path: Path | str, key: str, minimum_slices: int = 16) -> Volume:
     key: BIDS key that names the scan in messages. minimum_slices: along every axis (1 for 2-D images).
     Raises `ScanRejected` for a file, a grid or voxels that no later step could use.
     """
-    data, affine = _load(Path(path), key)
+    data, affine = read_voxels(Path(path), key, "a whole NIfTI file (.nii or .nii.gz) of real numbers")
     check_grid(data.shape, affine, key, minimum_slices)
     check_voxels(data, key)
     canonical = nib.as_closest_canonical(nib.Nifti1Image(data, affine))
     return Volume(np.ascontiguousarray(canonical.dataobj, dtype=np.float32), np.array(canonical.affine, dtype=float))
 
 
-def _load(path: Path, key: str) -> Volume:
+def read_voxels(path: Path, key: str, expected: str) -> Volume:
+    """Read voxels and affine as they are; raise `ScanRejected`, saying what was expected, if the file is damaged."""
     try:
-        _verify_checksum(path)
+        if not all(part.is_file() for part in _parts(path)):
+            raise OSError("a pipe or a device never ends")
         image = nib.load(path)
+        _verify_size(path, image)
         with np.errstate(over="ignore", invalid="ignore"):  # overflow to inf is refused by check_voxels
             data = np.asarray(image.dataobj).astype(np.float32)
         return Volume(_without_trailing_singletons(data), np.array(image.affine, dtype=float))
@@ -54,17 +67,34 @@ def _load(path: Path, key: str) -> Volume:
             "scan cannot be read",
             where=key,
             got=type(error).__name__,
-            expected="a whole NIfTI file (.nii or .nii.gz) of real numbers",
+            expected=expected,
             remedy="copy or convert the scan again; the file may be truncated",
         ) from None
 
 
-def _verify_checksum(path: Path) -> None:
+def _parts(path: Path) -> list[Path]:
+    """List the files that are opened with an image: the two halves of a pair, and what SPM lays beside it."""
+    beside = [path.with_suffix(suffix) for suffix in (".hdr", ".mat") if path.suffix == ".img"]
+    return [path, *(part for part in beside if part.exists())]
+
+
+def _verify_size(path: Path, image: Any) -> None:
+    """Raise `ValueError` before memory is taken for voxels that are too many, or not there."""
+    count = math.prod(image.shape)
+    if not 0 < count <= _MOST_VOXELS:
+        raise ValueError("the header claims too many voxels, or none")
     # nibabel stops before the checksum at a compressed file's end: damage would pass as voxels.
     if path.suffix == ".gz":
-        with gzip.open(path) as content:
-            while content.read(1 << 22):
-                pass
+        _verify_compressed(path, image.dataobj.offset + count * image.header.get_data_dtype().itemsize)
+
+
+def _verify_compressed(path: Path, expected: int) -> None:
+    size = 0
+    with gzip.open(path) as content:
+        while size <= expected + _SPARE and (part := content.read(1 << 22)):
+            size += len(part)
+    if not expected <= size <= expected + _SPARE:
+        raise ValueError("the file does not hold the voxels that its header claims")
 
 
 def _without_trailing_singletons(data: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,14 +121,25 @@ def check_grid(shape: tuple[int, ...], affine: NDArray[np.float64], key: str, mi
             expected=f"at least {minimum_slices} voxels along every axis",
             remedy="give the whole 3-D acquisition, not a localizer or an excerpt",
         )
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+    if _is_singular(affine):
         raise ScanRejected(
             "scan has no usable geometry",
             where=key,
-            got="a singular or non-finite affine",
+            got="an affine that is singular, not finite, or of voxels below 0.001 mm or above 1000 mm",
             expected="an invertible voxel-to-world matrix in mm",
             remedy="convert the scan again from DICOM",
         )
+
+
+def _is_singular(affine: NDArray[np.float64]) -> bool:
+    if not np.isfinite(affine).all():
+        return True
+    with np.errstate(over="ignore"):
+        sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if not ((sizes > _SMALLEST_VOXEL) & (sizes < _LARGEST_VOXEL)).all():
+        return True
+    # Two axes may have a determinant, and be one all the same.
+    return bool(abs(np.linalg.det(affine[:3, :3])) < 1e-6 or np.isnan(nib.io_orientation(affine)).any())
 
 
 def check_voxels(data: NDArray[np.float32], key: str) -> None:

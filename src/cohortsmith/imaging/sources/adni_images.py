@@ -67,7 +67,7 @@ def _listed(files: Sequence[TableFile], table: TableMap, names: AdniMap) -> Tabl
 
 
 def _tesla_in(protocol: pd.Series) -> pd.Series:
-    return protocol.str.extract(r"[Ff]ield [Ss]trength=([\d.]+)", expand=False).fillna("")
+    return protocol.str.extract(r"[Ff]ield [Ss]trength=([0-9.]+)", expand=False).fillna("")
 
 
 def nominal_field_strength(tesla: pd.Series) -> pd.Series:

@@ -70,7 +70,7 @@ def expected_labels(protocol: str, code: str, names: AdniVisits) -> list[str]:
     own = [names.labels[protocol]] if protocol in names.labels else list(names.labels.values())
     if code == names.baseline[0]:
         texts = [*(text for labels in own for text in labels.bl), *names.screening, *names.baseline]
-    elif match := re.fullmatch(r"m(\d+)", code):
+    elif match := re.fullmatch(r"m([0-9]+)", code):
         texts = [*(text for labels in own for text in _of_month(labels, int(match[1]))), code]
     else:
         texts = []

@@ -21,7 +21,7 @@ def of_stand_ins(parts: Mapping[str, pd.DataFrame], names: AdniMap) -> pd.DataFr
     rows = pd.concat([parts["registry"], diagnoses], ignore_index=True)
     rows = rows.assign(code=rows["code"].str.lower(), exam=parse_dates(rows["exam"]))
     # The register also lists telephone calls and other events, which are no visits.
-    is_visit = rows["code"].str.fullmatch(r"m\d{1,3}") | rows["code"].isin(
+    is_visit = rows["code"].str.fullmatch(r"m[0-9]{1,3}") | rows["code"].isin(
         [*names.visits.baseline, *names.visits.screening]
     )
     rows = rows[is_visit & ~rows["person"].isin(_not_enrolled(parts["registry"], names))]
@@ -65,7 +65,7 @@ def _with_people(visits: pd.DataFrame, demographics: pd.DataFrame, mmse: pd.Data
 
 def _births(person: pd.DataFrame) -> pd.Series:
     # Only month and year are known: the middle of the month is wrong by 15 days at most.
-    parts = person["birth"].str.extract(r"^(?P<month>\d{1,2})?/?(?:\d{1,2}/)?(?P<year>\d{4})$")
+    parts = person["birth"].str.extract(r"^(?P<month>[0-9]{1,2})?/?(?:[0-9]{1,2}/)?(?P<year>[0-9]{4})$")
     month = parts["month"].fillna(person["birth_month"].where(person["birth_month"] != ""))
     year = parts["year"].fillna(person["birth_year"].where(person["birth_year"] != ""))
     return parse_dates(year.fillna("") + "-" + month.fillna("7") + "-15")

@@ -9,6 +9,7 @@ from cohortsmith.imaging.sources.adni_stand_ins import DAYS_PER_YEAR, STAND_INS,
 from cohortsmith.imaging.sources.archive_tables import Table, TableFile, read_archive_table
 from cohortsmith.imaging.sources.archive_values import (
     days_between,
+    harmless,
     known,
     look_up,
     parse_dates,
@@ -73,7 +74,7 @@ def _with_person(frame: pd.DataFrame, people: Sequence[str], pattern: str) -> pd
 def _of_adnimerge(frame: pd.DataFrame, diagnoses: pd.DataFrame, names: AdniMap) -> pd.DataFrame:
     exam, first = parse_dates(frame["exam"]), parse_dates(frame["first_exam"])
     code = frame["code"].str.lower()
-    month = parse_numbers(code.str.extract(r"^m(\d{1,3})$", expand=False)).mask(code.isin(names.visits.baseline), 0.0)
+    month = _month_of(code).mask(code.isin(names.visits.baseline), 0.0)
     frame = frame.assign(exam=exam, code=code, diagnosis=translate(frame["diagnosis"], names.values.diagnosis))
     first = first.fillna(frame.groupby("person")["exam"].transform("min"))
     later = (days_between(exam, first) / DAYS_PER_YEAR).fillna(month / 12).mask(month == 0, 0.0)
@@ -82,6 +83,10 @@ def _of_adnimerge(frame: pd.DataFrame, diagnoses: pd.DataFrame, names: AdniMap) 
         sex=translate(frame["sex"], names.values.sex),
         group=_repaired_group(frame, diagnoses, names),
     )
+
+
+def _month_of(code: pd.Series) -> pd.Series:
+    return parse_numbers(code.str.extract(r"^m([0-9]{1,3})$", expand=False))
 
 
 def _repaired_group(frame: pd.DataFrame, diagnoses: pd.DataFrame, names: AdniMap) -> pd.Series:
@@ -97,17 +102,19 @@ def _repaired_group(frame: pd.DataFrame, diagnoses: pd.DataFrame, names: AdniMap
 
 def _finished(frame: pd.DataFrame, names: AdniMap) -> pd.DataFrame:
     code = frame["code"].mask(frame["code"].isin(names.visits.baseline), names.visits.baseline[0])
-    month = parse_numbers(code.str.extract(r"^m(\d{1,3})$", expand=False)).mask(code == names.visits.baseline[0], 0.0)
+    month = _month_of(code).mask(code == names.visits.baseline[0], 0.0)
     # m6 and m006 are the visit m06.
     plain = "m" + month.fillna(0).astype(int).astype(str).str.zfill(2)
     code = code.where(month.isna() | (month == 0), plain)
     session = ("M" + month.fillna(0).astype(int).astype(str).str.zfill(3)).where(month.notna(), "")
     session = session.mask(code.isin(names.visits.no_session), "")
     frame = frame.assign(code=code, month=month, session=session, mmse=parse_numbers(frame["mmse"], 0, 30))
+    site, group = harmless(frame["site"]).str.removesuffix(".0"), harmless(frame["group"])
     first = frame.groupby("person")["exam"].transform("min")
     frame = frame.assign(
         day=days_between(frame["exam"], first),
-        site=frame["site"].str.removesuffix(".0").where(frame["site"] != "", frame["person"].str[:3]),
+        site=site.where(site != "", frame["person"].str[:3]),
+        group=group.where(group != "", "n/a"),
         protocol=frame["protocol"].where(frame["protocol"] != "", frame["original_protocol"]),
     )
     return frame.drop_duplicates(["person", "code"])[list(COLUMNS)].reset_index(drop=True)

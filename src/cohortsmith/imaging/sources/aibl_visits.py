@@ -7,6 +7,7 @@ import pandas as pd
 from cohortsmith.imaging.sources.archive_tables import Table, TableFile, read_archive_table
 from cohortsmith.imaging.sources.archive_values import (
     days_between,
+    harmless,
     known,
     look_up,
     parse_dates,
@@ -47,13 +48,13 @@ def read_visits(files: Sequence[TableFile], names: AiblMap) -> Table:
 def session_of(code: pd.Series, baseline: Sequence[str]) -> pd.Series:
     """Give the session's label of a visit code: M000 for bl, M018 for m18; empty for codes that are no month."""
     lower = code.str.lower()
-    month = lower.str.extract(r"^m0*(\d{1,3})$", expand=False).mask(lower.isin(baseline), "0")
+    month = lower.str.extract(r"^m0*([0-9]{1,3})$", expand=False).mask(lower.isin(baseline), "0")
     return ("M" + month.str.zfill(3)).fillna("").astype(str)
 
 
 def person_number(text: pd.Series) -> pd.Series:
     """Give a person's number without leading zeros and decimals."""
-    return text.str.extract(r"^0*(\d+?)(?:\.0)?$", expand=False).fillna("").astype(str)
+    return text.str.extract(r"^0*([0-9]+?)(?:\.0)?$", expand=False).fillna("").astype(str)
 
 
 def _read(files: Sequence[TableFile], table: TableMap, names: AiblMap) -> Table:
@@ -89,9 +90,9 @@ def _with_values(
 
 def _with_person(visits: pd.DataFrame, people: pd.DataFrame, names: AiblMap) -> pd.DataFrame:
     person = people.drop_duplicates("number").set_index("number")
-    born = parse_numbers(person["birth"].str.extract(r"(\d{4})$", expand=False))
+    born = parse_numbers(person["birth"].str.extract(r"([0-9]{4})$", expand=False))
     age = visits["exam"].dt.year - look_up(visits["number"], born)
-    site = look_up(visits["number"], person["site"]).fillna("").astype(str)
+    site = harmless(look_up(visits["number"], person["site"]).fillna("").astype(str))
     return visits.assign(
         age=age.where(age.between(0, 120)),
         sex=look_up(visits["number"], translate(person["sex"], names.values.sex)).fillna("n/a"),

@@ -2,21 +2,25 @@
 
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from cohortsmith.imaging.sources.candidates import require_inside
-from cohortsmith.imaging.sources.clinical_table import UnusableValue
+from cohortsmith.imaging.sources.candidates import is_folder, resolves_outside
 
 # Pieces of a download may lie beside each other: ADNI1/ADNI/<person>, part2/ADNI/<person>.
 _DEPTH_OF_PEOPLE = 4
 _DEPTH_OF_IMAGES = 5
 _NIFTI, _DICOM = (".nii", ".nii.gz"), (".dcm", ".ima", "")
-_IDENTIFIERS = re.compile(r"(?:_S(?P<series>\d+))?_I(?P<image>\d+)$")
+_PASSED_OVER = {
+    "outside": "Symbolic links that lead out of the study's folder were not followed",
+    "nameless": "Files and folders whose names cannot be printed were passed over",
+    "closed": "Folders that cannot be opened were passed over",
+}
+_IDENTIFIERS = re.compile(r"(?:_S(?P<series>[0-9]+))?_I(?P<image>[0-9]+)$")
 
 
 class StoredImage(NamedTuple):
@@ -52,72 +56,89 @@ def list_stored_images(root: Path, person: str) -> Listing:
     person: regular expression of the names of people's folders.
     Symbolic links that lead out of the root are not followed.
     """
-    outside: list[str] = []
-    base = root.resolve()
-    images = [image for place in _people(base, base, person, outside) for image in _images(base, place, outside)]
+    walk = Walk(root.resolve())
+    images = [image for place in _people(walk, walk.root, person) for image in _images(walk, place)]
     frame = pd.DataFrame(images, columns=list(StoredImage._fields), dtype=str)
-    return Listing(frame.sort_values("place", ignore_index=True), (say_outside(len(outside)),) if outside else ())
+    return Listing(frame.sort_values("place", ignore_index=True), say_passed_over(walk))
 
 
-def say_outside(count: int) -> str:
-    """Say how many symbolic links were not followed."""
-    return f"Symbolic links that lead out of the study's folder were not followed: {count}."
+class Walk:
+    """One walk below a root: how much was passed over, by why, and where the links lead that were followed."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.passed_over: Counter[str] = Counter()
+        self.followed: set[str] = set()
 
 
-def children(root: Path, folder: str | Path, outside: list[str]) -> list["os.DirEntry[str]"]:
-    """List what lies in a folder, by name, without hidden files and without links that leave the root.
+def say_passed_over(walk: Walk) -> tuple[str, ...]:
+    """Say how many things a walk passed over, and why."""
+    return tuple(f"{text}: {walk.passed_over[why]}." for why, text in _PASSED_OVER.items() if walk.passed_over[why])
 
-    outside: gets the names of those links.
+
+def children(walk: Walk, folder: str | Path) -> list["os.DirEntry[str]"]:
+    """List what lies in a folder, by name, without hidden files, names that are no text and links that leave the root.
+
+    Of several links to one folder the first is followed: links that lead in circles end there.
     """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
+        walk.passed_over["closed"] += 1
         return []
     kept = [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
-    leaving = {entry.name for entry in kept if entry.is_symlink() and not _is_inside(root, Path(entry.path))}
-    outside.extend(sorted(leaving))
-    return [entry for entry in kept if entry.name not in leaving]
+    return [entry for entry in kept if _is_text(walk, entry.name) and (not entry.is_symlink() or _is_led(walk, entry))]
 
 
-def _is_inside(root: Path, link: Path) -> bool:
-    try:
-        require_inside(root, link.relative_to(root))
-    except (UnusableValue, OSError, RuntimeError):  # a link to itself is a RuntimeError
+def _is_text(walk: Walk, name: str) -> bool:
+    is_text = name.isprintable()  # bytes that are no UTF-8 are not
+    walk.passed_over["nameless"] += not is_text
+    return is_text
+
+
+def _is_led(walk: Walk, link: "os.DirEntry[str]") -> bool:
+    if resolves_outside(walk.root, Path(link.path)):
+        walk.passed_over["outside"] += 1
         return False
-    return True
+    if not is_folder(link):
+        return True
+    target = os.path.realpath(link.path)
+    is_new = target not in walk.followed
+    walk.followed.add(target)
+    return is_new
 
 
-def _people(root: Path, folder: str | Path, pattern: str, outside: list[str], depth: int = 0) -> Iterator[Path]:
-    for place in children(root, folder, outside):
-        if not place.is_dir():
+def _people(walk: Walk, folder: str | Path, pattern: str, depth: int = 0) -> Iterator[Path]:
+    for place in children(walk, folder):
+        if not is_folder(place):
             continue
         if re.fullmatch(pattern, place.name):
             yield Path(place.path)
         elif depth + 1 < _DEPTH_OF_PEOPLE:
-            yield from _people(root, place.path, pattern, outside, depth + 1)
+            yield from _people(walk, place.path, pattern, depth + 1)
 
 
-def _images(root: Path, person: Path, outside: list[str]) -> Iterator[StoredImage]:
-    for folder, content in _last_folders(root, person, outside, 0):
-        yield from _of_folder(root, person, folder, content)
+def _images(walk: Walk, person: Path) -> Iterator[StoredImage]:
+    for folder, content in _last_folders(walk, person, 0):
+        yield from _of_folder(walk.root, person, folder, content)
 
 
-def _last_folders(root: Path, folder: Path, outside: list[str], depth: int) -> Iterator[tuple[Path, list[str]]]:
+def _last_folders(walk: Walk, folder: Path, depth: int) -> Iterator[tuple[Path, list[str]]]:
     """Find the folders that hold files, or nothing at all."""
-    content = children(root, folder, outside)
+    content = children(walk, folder)
     # The entries know their kind: no file is asked for it, and there may be a million.
-    folders = [place for place in content if place.is_dir()]
-    files = [place.name for place in content if not place.is_dir()]
+    folders = [place for place in content if is_folder(place)]
+    files = [place.name for place in content if not is_folder(place)]
     if depth and (files or not folders):
         yield folder, files
     if depth < _DEPTH_OF_IMAGES:
         for place in folders:
-            yield from _last_folders(root, Path(place.path), outside, depth + 1)
+            yield from _last_folders(walk, Path(place.path), depth + 1)
 
 
 def _of_folder(root: Path, person: Path, folder: Path, names: list[str]) -> Iterator[StoredImage]:
     parts = folder.relative_to(person).parts
-    date = next((part[:10] for part in parts if re.match(r"\d{4}-\d{2}-\d{2}", part)), "")
+    date = next((part[:10] for part in parts if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", part)), "")
     series, image = _number(folder.name, "S"), _number(folder.name, "I")
     for (own_series, own_image), files in sorted(_groups(names, image).items()):
         source = _source(folder, files)
@@ -129,7 +150,7 @@ def _of_folder(root: Path, person: Path, folder: Path, names: list[str]) -> Iter
 
 
 def _number(name: str, letter: str) -> str:
-    match = re.fullmatch(rf"{letter}0*(\d+)", name)
+    match = re.fullmatch(rf"{letter}0*([0-9]+)", name)
     return match[1] if match else ""
 
 

@@ -14,15 +14,17 @@ import pandas as pd
 
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
+from cohortsmith.imaging.free_text import plain_text
+from cohortsmith.imaging.sources.candidates import is_plain_file
 from cohortsmith.imaging.sources.clinical_table import require_folder
 from cohortsmith.imaging.sources.delimited_text import read_frame
 from cohortsmith.imaging.sources.field_map import TableMap
 
 _SPREADSHEET = ".xlsx"
 _SUFFIXES = {".csv", ".tsv", _SPREADSHEET}
-_DATE = re.compile(r"_(\d{1,2})-?([a-z]{3})-?(\d{4})$")
+_DATE = re.compile(r"_([0-9]{1,2})-?([a-z]{3})-?([0-9]{4})$")
 # What a browser appends to the name of a second download.
-_COPY = re.compile(r" ?\(\d+\)$")
+_COPY = re.compile(r" ?\([0-9]+\)$")
 _HEADER_BYTES = 1 << 16
 
 
@@ -67,7 +69,7 @@ def _walk(folder: Path, skipped: re.Pattern[str]) -> Iterable[Path]:
 
 def _is_plain(path: Path) -> bool:
     # A link may lead anywhere, and a pipe never ends.
-    return path.is_file() and not path.is_symlink() and os.access(path, os.R_OK)
+    return is_plain_file(path) and not path.is_symlink() and os.access(path, os.R_OK)
 
 
 def _is_hidden(name: str) -> bool:
@@ -117,7 +119,7 @@ def _names(table: TableMap) -> str:
 
 
 def _say_several(file: TableFile, count: int) -> str:
-    return f"{count} files are editions of one table: the newest, {file.path.name}, is used."
+    return f"{count} files are editions of one table: the newest, {plain_text(file.path.name)}, is used."
 
 
 def _plain(name: str) -> str:
@@ -148,14 +150,21 @@ def _read(file: TableFile, table: TableMap) -> Table:
     try:
         raw = _read_spreadsheet(file.path) if file.path.suffix.lower() == _SPREADSHEET else read_frame(file.path)
     except StudyError as error:
-        return Table(empty, (f"{file.path.name} cannot be read ({error.got}): without it {table.lost} is not known.",))
+        return Table(
+            empty,
+            (f"{plain_text(file.path.name)} cannot be read ({error.got}): without it {table.lost} is not known.",),
+        )
     columns = _columns(raw.columns, table)
     lacking = [name for name in table.required if name not in columns]
     if lacking:
-        return Table(empty, (f"{file.path.name} lacks {_say(lacking, table)}: {table.lost} cannot be known.",))
+        return Table(
+            empty, (f"{plain_text(file.path.name)} lacks {_say(lacking, table)}: {table.lost} cannot be known.",)
+        )
     frame = pd.DataFrame({ours: raw[theirs] for ours, theirs in columns.items()}, dtype=str)
     absent = [name for name in table.columns if name not in columns and name not in table.spare]
-    warnings = (f"{file.path.name} lacks {_say(absent, table)}: they are taken as unknown.",) if absent else ()
+    warnings = (
+        (f"{plain_text(file.path.name)} lacks {_say(absent, table)}: they are taken as unknown.",) if absent else ()
+    )
     return Table(frame.reindex(columns=list(table.columns), fill_value=""), warnings)
 
 

@@ -4,14 +4,25 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-_YEAR_FIRST = r"^(?P<year>\d{4})[-/]?(?P<month>\d{1,2})[-/]?(?P<day>\d{1,2})"
+from cohortsmith.imaging.free_text import is_formula, plain_text
+
+_LONGEST = 100
+_YEAR_FIRST = r"^(?P<year>[0-9]{4})[-/]?(?P<month>[0-9]{1,2})[-/]?(?P<day>[0-9]{1,2})"
 # The archives are American and Australian, but both write the month first.
-_MONTH_FIRST = r"^(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4})"
+_MONTH_FIRST = r"^(?P<month>[0-9]{1,2})/(?P<day>[0-9]{1,2})/(?P<year>[0-9]{4})"
 
 
 def known(text: pd.Series, missing: Iterable[str]) -> pd.Series:
     """Empty every cell that only says that nothing is known."""
     return text.where(~text.str.lower().isin(list(missing)), "")
+
+
+def harmless(text: pd.Series) -> pd.Series:
+    """Put text on one line; empty every cell that begins as formulas do, or that is too long to be a name."""
+    distinct = text.drop_duplicates()
+    plain = [plain_text(one[: _LONGEST + 1]) for one in distinct]
+    kept = ["" if is_formula(one) or len(one) > _LONGEST else one for one in plain]
+    return look_up(text, pd.Series(kept, index=distinct, dtype=str))
 
 
 def parse_dates(text: pd.Series) -> pd.Series:
@@ -43,7 +54,7 @@ def parse_numbers(text: pd.Series, low: float = -float("inf"), high: float = flo
 
 def digits(text: pd.Series) -> pd.Series:
     """Give the number in identifiers such as I123, S45 or 45.0, without leading zeros; empty if there is none."""
-    return text.str.extract(r"^[IS]?0*(\d+)(?:\.0)?$", expand=False).fillna("").astype(str)
+    return text.str.extract(r"^[IS]?0*([0-9]+)(?:\.0)?$", expand=False).fillna("").astype(str)
 
 
 def translate(text: pd.Series, words: Mapping[str, str]) -> pd.Series:

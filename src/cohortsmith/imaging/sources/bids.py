@@ -4,8 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cohortsmith.config.study import StudyConfig
+from cohortsmith.errors import StudyError
 from cohortsmith.imaging.bids import alphanumeric, require_distinct_subjects, scan_key
-from cohortsmith.imaging.sources.candidates import candidate_name, require_inside
+from cohortsmith.imaging.sources.candidates import (
+    candidate_name,
+    is_folder,
+    is_plain_file,
+    require_inside,
+    resolves_outside,
+)
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_table,
@@ -43,9 +50,7 @@ def read_inventory(study: StudyConfig) -> Inventory:
     places = {subject: _places(folders.get(subject)) for subject in sorted({*people, *folders})}
     named = [(subject, place, _scans(place)) for subject, own in places.items() for place in own]
     found = [
-        item
-        for subject, place, scans in named
-        for item in _of_place(root, _key(subject, place), scans, _row(people.get(subject), place), study)
+        item for subject, place, scans in named for item in _of_place(root, place, scans, people.get(subject), study)
     ]
     empty = [subject for subject in people if not places[subject]]
     inventory = collect([*found, *(_without_scan(scan_key(subject)) for subject in empty)])
@@ -54,7 +59,7 @@ def read_inventory(study: StudyConfig) -> Inventory:
 
 
 def _folders(root: Path) -> dict[str, Path]:
-    folders = [folder for folder in root.glob("sub-*") if folder.is_dir()]
+    folders = [folder for folder in root.glob("sub-*") if is_folder(folder)]
     require_distinct_subjects(folder.name for folder in folders)
     return {alphanumeric(folder.name): folder for folder in folders}
 
@@ -63,7 +68,7 @@ def _places(folder: Path | None) -> list[Path]:
     """List the folders of a subject that are visits: its sessions, and itself if it holds a scan."""
     if folder is None:
         return []
-    sessions = sorted(place for place in folder.glob("ses-*") if place.is_dir())
+    sessions = sorted(place for place in folder.glob("ses-*") if is_folder(place))
     return [*([folder] if _scans(folder) else []), *sessions]
 
 
@@ -84,24 +89,29 @@ def _place(root: Path, scan: Path) -> str:
     return scan.relative_to(root).as_posix()
 
 
-def _row(row: Row | None, place: Path) -> Row | None:
+def _with_session(root: Path, row: Row, place: Path) -> Row:
     """Give the participant's row with the values of the session, where these are known."""
-    if row is None or not _session(place):
+    if not _session(place):
         return row
-    return row | _sessions(place.parent / f"{place.parent.name}_sessions.tsv").get(_session(place), {})
+    return row | _sessions(root, place.parent / f"{place.parent.name}_sessions.tsv").get(_session(place), {})
 
 
-def _sessions(path: Path) -> dict[str, Row]:
-    if not path.is_file():
+def _sessions(root: Path, path: Path) -> dict[str, Row]:
+    """Read a subject's table of sessions; raise `UnusableValue` for one that is no table."""
+    if not is_plain_file(path) or resolves_outside(root, path):
         return {}
-    rows = read_table(path, ("session_id",))
+    try:
+        rows = read_table(path, ("session_id",))
+    except StudyError as error:
+        raise UnusableValue(f"the subject's table of sessions cannot be used: {error.got}", "table.unusable") from None
     known = ({name: value for name, value in row.items() if value not in ("", "n/a")} for row in rows)
     return {alphanumeric(row["session_id"]): row for row in known if "session_id" in row}
 
 
 def _of_place(
-    root: Path, key: str, scans: list[Path], row: Row | None, study: StudyConfig
+    root: Path, place: Path, scans: list[Path], row: Row | None, study: StudyConfig
 ) -> Iterator[Visit | Rejection]:
+    key = _key(alphanumeric(place.relative_to(root).parts[0]), place)
     if row is None:
         for scan in scans:
             reason = "subject has no row in the participants table"
@@ -110,16 +120,17 @@ def _of_place(
     if not scans:
         yield _without_scan(key)
         return
-    yield _chosen(root, key, scans, row, study)
+    yield _chosen(root, key, place, scans, row, study)
     for scan in scans[1:]:
         reason = "another run of the session has a plainer name"
         yield Rejection(key, STEP, reason, candidate_name(_place(root, scan)), "bids.other_run")
 
 
-def _chosen(root: Path, key: str, scans: list[Path], row: Row, study: StudyConfig) -> Visit | Rejection:
+def _chosen(root: Path, key: str, folder: Path, scans: list[Path], row: Row, study: StudyConfig) -> Visit | Rejection:
     place = _place(root, scans[0])
     try:
         scan = require_inside(root, place)
+        row = _with_session(root, row, folder)
     except UnusableValue as error:
         return rejection(key, error, candidate_name(place))
     found = Found(str(scan), place=place)

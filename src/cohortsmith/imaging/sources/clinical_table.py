@@ -9,8 +9,11 @@ from typing import NamedTuple
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, StudyError
 from cohortsmith.imaging.bids import ONLY_SESSION, alphanumeric, require_distinct_subjects, scan_key
+from cohortsmith.imaging.free_text import is_formula, plain_text
 from cohortsmith.imaging.sources.delimited_text import read_frame as read_frame  # noqa: PLC0414 - offered from here
 
+_LONGEST = 100
+_FEW = 10
 _MISSING = {"", "n/a", "na", "nan", "none", "null", "."}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SEXES = {"m": "M", "male": "M", "1": "M", "f": "F", "female": "F", "2": "F", "o": "O", "other": "O"}
@@ -89,7 +92,7 @@ def require_distinct_rows(rows: list[dict[str, str]], columns: Columns) -> None:
     if repeated:
         raise StudyError(
             "the study's table holds a visit twice",
-            got=", ".join(repeated),
+            got=", ".join(repeated[:_FEW]) + (f" and {len(repeated) - _FEW} others" if len(repeated) > _FEW else ""),
             expected="one row per participant and session",
             remedy="remove the double rows, or name the session column in study.columns.session",
         )
@@ -99,16 +102,21 @@ def read_person(row: dict[str, str], study: StudyConfig) -> Person:
     """Read a row's clinical values; raise `UnusableValue` with the reason."""
     columns = study.columns
     return Person(
-        _known(row[columns.diagnosis]),
+        _known(row[columns.diagnosis], "diagnosis"),
         _number(row.get(columns.age, ""), "age", 0, 120),
         _sex(row.get(columns.sex, "")),
         _number(row.get(columns.mmse, ""), "MMSE", 0, 30),
-        _known(row.get(columns.site, "")),
+        _known(row.get(columns.site, ""), "site"),
     )
 
 
-def _known(value: str) -> str:
-    return "n/a" if value.lower() in _MISSING else value
+def _known(value: str, name: str) -> str:
+    text = plain_text(value)
+    if is_formula(text):
+        raise UnusableValue(f"{name} begins with = + - or @, as formulas do", "table.formula")
+    if len(text) > _LONGEST:
+        raise UnusableValue(f"{name} is longer than {_LONGEST} characters")
+    return "n/a" if text.lower() in _MISSING else text
 
 
 def _number(value: str, name: str, low: float, high: float) -> float:

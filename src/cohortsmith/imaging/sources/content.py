@@ -28,6 +28,8 @@ def hash_scan(visit: Visit) -> str:
 
 
 def _digest(file: Path) -> bytes:
+    if not file.is_file():
+        raise OSError("a pipe or a device never ends")
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 

@@ -32,7 +32,7 @@ def read_frame(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
 
 
 def _decoded(path: Path) -> str:
-    content = path.read_bytes()
+    content = _content(path)
     marked = [encoding for mark, encoding in _BYTE_ORDER_MARKS.items() if content.startswith(mark)]
     for encoding in [*marked, "utf-8", "cp1252", "latin-1"]:
         try:
@@ -43,6 +43,13 @@ def _decoded(path: Path) -> str:
             raise _no_table(path, "bytes that are no text")
         return text
     raise _no_table(path, "bytes that are no text")  # pragma: no cover - Latin-1 decodes any byte
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        raise _no_table(path, "a file that cannot be opened") from None
 
 
 def _parsed(path: Path, text: str) -> pd.DataFrame:

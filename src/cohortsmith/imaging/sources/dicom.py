@@ -24,6 +24,7 @@ _UNKNOWN = Person("n/a", math.nan, "n/a", math.nan, "n/a")
 _PASSED_OVER = {
     "outside": "files were passed over: symbolic links lead out of the study's folder",
     "unreadable": "files could not be read",
+    "too_large": "files of the archive were passed over: they are larger than any image",
 }
 Groups = dict[tuple[str, str], list[Series]]
 

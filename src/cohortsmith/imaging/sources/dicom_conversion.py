@@ -1,21 +1,20 @@
 """One DICOM series turned into a volume by dcm2niix, leaving the person behind."""
 
 import io
-import json
 import subprocess
 import warnings
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import dcm2niix
 import pydicom
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from cohortsmith.errors import ScanRejected
-from cohortsmith.imaging.bids import kept_fields
+from cohortsmith.errors import CohortsmithError, ScanRejected
+from cohortsmith.imaging.bids import read_sidecar
+from cohortsmith.imaging.sources.candidates import is_plain_file
 from cohortsmith.imaging.sources.dicom_headers import (
     files_in_archive,
     header_of_bytes,
@@ -45,14 +44,23 @@ def convert(visit: Visit) -> Converted:
         gathered, converted = Path(scratch, "series"), Path(scratch, "nifti")
         gathered.mkdir()
         converted.mkdir()
-        place = Path(visit.source)
-        if is_archive(place):
-            _gather_from_archive(place, visit.series, gathered)
-        else:
-            for number, file in enumerate(files_of(visit)):
-                _gather(file, gathered / f"{number:06d}.dcm")
+        try:
+            _gather_all(visit, gathered)
+        except CohortsmithError:
+            raise
+        except Exception as error:  # pydicom raises errors of every kind on bytes that are no DICOM
+            raise _refused(visit.key, type(error).__name__) from None
         image = _run_dcm2niix(gathered, converted, visit.key)
-        return Converted(read_volume(image, visit.key), kept_fields(_sidecar(image)))
+        return Converted(read_volume(image, visit.key), read_sidecar(image.with_suffix(".json")))
+
+
+def _gather_all(visit: Visit, folder: Path) -> None:
+    place = Path(visit.source)
+    if is_archive(place):
+        _gather_from_archive(place, visit.series, folder)
+        return
+    for number, file in enumerate(files_of(visit)):
+        _gather(file, folder / f"{number:06d}.dcm")
 
 
 def files_of(visit: Visit) -> list[Path]:
@@ -75,7 +83,7 @@ def files_of(visit: Visit) -> list[Path]:
 
 def _files_in(folder: Path, visit: Visit) -> Iterator[Path]:
     places = folder.iterdir() if visit.folders else folder.rglob("*")
-    return (file for file in places if fnmatchcase(file.name, visit.files or "*") and file.is_file())
+    return (file for file in places if fnmatchcase(file.name, visit.files or "*") and is_plain_file(file))
 
 
 def _gather(file: Path, target: Path) -> None:
@@ -123,7 +131,7 @@ def _run_dcm2niix(series: Path, output: Path, key: str) -> Path:
     images = sorted(output.glob("*.nii"))
     whole = [image for image in images if image.name == "scan.nii"] or images
     if code != 0 or len(whole) != 1:
-        raise _refused(key, f"exit code {code}, {len(images)} volumes")
+        raise _refused(key, f"dcm2niix: exit code {code}, {len(images)} volumes")
     return whole[0]
 
 
@@ -131,13 +139,7 @@ def _refused(key: str, got: str) -> ScanRejected:
     return ScanRejected(
         "DICOM series cannot be converted",
         where=key,
-        got=f"dcm2niix: {got}",
+        got=got,
         expected="one whole volume",
         remedy="export the series again; slices may be missing",
     )
-
-
-def _sidecar(image: Path) -> dict[str, Any]:
-    path = image.with_suffix(".json")
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content if isinstance(content, dict) else {}

@@ -4,7 +4,6 @@ import io
 import lzma
 import math
 import os
-import struct
 import tarfile
 import warnings
 import zlib
@@ -13,9 +12,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import pydicom
-from pydicom.errors import InvalidDicomError
 
 from cohortsmith.errors import StudyError
+from cohortsmith.imaging.sources.candidates import is_folder, is_plain_file, resolves_outside
 
 # What pydicom warns of repeats what stands in the header.
 pydicom.config.logger.disabled = True
@@ -26,11 +25,10 @@ _TAGS = [
 ]
 # First group of a file that begins without preamble: 0002 or 0008, little or big endian (DICOM PS3.10 7.1).
 _BARE_BEGINNINGS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
-_UNREADABLE = (
-    *(InvalidDicomError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError),
-    *(NotImplementedError, OverflowError, IndexError, LookupError, RecursionError, struct.error),
-)
+_DAMAGED_ARCHIVE = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, ValueError, ArithmeticError)
 _FILES_PER_JOB = 1000
+# A file of an archive is held in memory whole; a whole study in one file has a tenth of this.
+_LARGEST_MEMBER = 1 << 30
 
 
 # Name of a field -> its text, empty if it is broken; parts are separated by a backslash, as in the file.
@@ -76,15 +74,15 @@ def read_header(content: IO[bytes]) -> Fields | None:
         warnings.simplefilter("ignore")  # see above; values are only decoded when they are looked at
         try:
             header = pydicom.dcmread(content, force=True, stop_before_pixels=True, specific_tags=_TAGS)
-        except _UNREADABLE:
+            return {name: _text(header, name) for name in _TAGS if name in header}
+        except Exception:  # pydicom raises errors of every kind on bytes that are no DICOM
             return None
-        return {name: _text(header, name) for name in _TAGS if name in header}
 
 
 def _text(header: Any, name: str) -> str:
     try:
         value = header[name].value
-    except _UNREADABLE:
+    except Exception:  # as above
         return ""
     parts = [value] if value is None or isinstance(value, str) or not hasattr(value, "__iter__") else value
     return "\\".join("" if part is None else str(part).strip() for part in parts)
@@ -110,14 +108,13 @@ def portions(root: Path) -> dict[str, tuple[str, list[Portion]]]:
 def read_portion(root: Path, portion: Portion, counts: dict[str, int]) -> Iterator[Header]:
     """Yield the header of every DICOM file; count the files that cannot be read or that links lead out of the root."""
     folder = root / portion.folder
-    for name in sorted(entry.name for entry in os.scandir(folder) if not entry.is_dir())[portion.part :: portion.parts]:
+    for name in _names_in(folder)[portion.part :: portion.parts]:
         file = folder / name
         if leads_out(root, file):
             counts["outside"] += 1
             continue
         try:
-            with file.open("rb") as content:
-                header = read_header(content)
+            header = _header_of_file(file)
         except OSError:
             counts["unreadable"] += 1
             continue
@@ -125,25 +122,49 @@ def read_portion(root: Path, portion: Portion, counts: dict[str, int]) -> Iterat
             yield Header(file.relative_to(root).as_posix(), header)
 
 
+def _names_in(folder: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in os.scandir(folder) if not is_folder(entry))
+    except OSError:  # removed meanwhile
+        return []
+
+
+def _header_of_file(file: Path) -> Fields | None:
+    if not is_plain_file(file):
+        raise OSError("a pipe or a device never ends")
+    with file.open("rb") as content:
+        return read_header(content)
+
+
 def leads_out(root: Path, file: Path) -> bool:
-    """Say whether a symbolic link leads out of a root."""
-    return file.is_symlink() and not file.resolve().is_relative_to(root.resolve())
+    """Say whether a symbolic link leads out of a root, or nowhere."""
+    try:
+        return file.is_symlink() and resolves_outside(root, file)
+    except OSError:  # in a folder that may be listed, but not entered
+        return True
 
 
-def files_in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of every file of an archive, read once from front to back.
+def files_in_archive(path: Path, counts: dict[str, int] | None = None) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of every file of an archive, read once from front to back; nothing is unpacked.
 
+    counts: gets how many files are too large to be images, and were passed over.
     Raises `StudyError` if the archive is damaged.
     """
     try:
         with tarfile.open(path) as archive:
             for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
+                archive.members.clear()  # type: ignore[attr-defined] # else the headers of all stay in memory
+                if not member.isfile():
+                    continue
+                if member.size > _LARGEST_MEMBER:
+                    _count(counts, "too_large")
+                    continue
+                content = archive.extractfile(member)
                 if content is not None:
                     # Read here, so that damage is met here and not where the content is used.
-                    yield member.name.removeprefix("./"), content.read()
+                    yield member.name.removeprefix("./").lstrip("/"), content.read()
             _drain(archive.fileobj)
-    except (tarfile.ReadError, EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+    except _DAMAGED_ARCHIVE as error:
         raise StudyError(
             "the DICOM archive cannot be read to its end",
             where="study.path",
@@ -151,6 +172,11 @@ def files_in_archive(path: Path) -> Iterator[tuple[str, bytes]]:
             expected="a whole .tar, .tar.gz, .tar.bz2 or .tar.xz archive",
             remedy="copy the archive again",
         ) from None
+
+
+def _count(counts: dict[str, int] | None, why: str) -> None:
+    if counts is not None:
+        counts[why] = counts.get(why, 0) + 1
 
 
 def _drain(stream: Any) -> None:

@@ -95,7 +95,7 @@ def instance_of(fields: Fields, name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_LENGTH]
 
 
 def count_headers(headers: Iterable[Header]) -> dict[Key, Tally]:
@@ -135,7 +135,7 @@ def _folder(name: str) -> str:
 
 
 def _instance(header: Header) -> tuple[int, int]:
-    name = hashlib.sha256(instance_of(header.fields, header.name).encode()).digest()
+    name = hashlib.sha256(instance_of(header.fields, header.name).encode(errors="surrogatepass")).digest()
     frames = min(max(number_of(header.fields, "NumberOfFrames", 1), 1), _MOST_FRAMES)
     return int.from_bytes(name[:8], "little"), int(frames)
 
@@ -202,9 +202,10 @@ def survey_portions(root: str, job: list[Portion]) -> tuple[dict[Key, Tally], di
 def survey_archive(path: Path) -> Survey:
     """Read the headers of all files of an archive, and hash the series' content on the way."""
     contents: dict[Key, set[bytes]] = {}
+    counts: dict[str, int] = {}
 
     def headers() -> Iterable[Header]:
-        for name, content in files_in_archive(path):
+        for name, content in files_in_archive(path, counts):
             fields = header_of_bytes(content)
             if fields is None:
                 continue
@@ -219,7 +220,7 @@ def survey_archive(path: Path) -> Survey:
         key: tally._replace(series=tally.series._replace(content=hash_contents(contents[key])))
         for key, tally in tallies.items()
     }
-    return Survey(_settled(hashed), {})
+    return Survey(_settled(hashed), counts)
 
 
 def _settled(tallies: dict[Key, Tally]) -> list[Series]:

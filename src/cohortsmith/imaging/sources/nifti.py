@@ -1,14 +1,12 @@
 """A folder of NIfTI files and a clinical table."""
 
-import json
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from cohortsmith.config.study import Columns, StudyConfig
-from cohortsmith.imaging.bids import kept_fields, sidecar_path
-from cohortsmith.imaging.sources.candidates import require_inside
+from cohortsmith.imaging.bids import read_sidecar, sidecar_path
+from cohortsmith.imaging.sources.candidates import is_plain_file, require_inside, require_named_inside
 from cohortsmith.imaging.sources.clinical_table import (
     UnusableValue,
     read_table,
@@ -55,8 +53,9 @@ def find_scan(folder: Path, columns: Columns, suffixes: tuple[str, ...], row: Ro
     """Find a row's scan; raise `UnusableValue` if there is none or it lies outside the folder."""
     names = _names(columns, suffixes, row)
     for name in names:
-        place = require_inside(folder, name)
-        if place.is_file():
+        require_named_inside(name)
+        if is_plain_file(folder / name):
+            place = require_inside(folder, name)
             return Found(str(place), place=place.relative_to(folder).as_posix())
     raise UnusableValue(f"scan is missing: none of {len(names)} expected file names exists", "files.missing")
 
@@ -71,12 +70,4 @@ def _names(columns: Columns, suffixes: tuple[str, ...], row: Row) -> list[str]:
 
 def convert(visit: Visit) -> Converted:
     """Read one scan and what may be kept of its sidecar, if it has one."""
-    return Converted(read_volume(visit.source, visit.key), _sidecar(sidecar_path(Path(visit.source))))
-
-
-def _sidecar(path: Path) -> dict[str, Any]:
-    try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}  # nothing in it is needed
-    return kept_fields(fields) if isinstance(fields, dict) else {}
+    return Converted(read_volume(visit.source, visit.key), read_sidecar(sidecar_path(Path(visit.source))))

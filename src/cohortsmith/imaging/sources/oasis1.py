@@ -15,10 +15,10 @@ import pandas as pd
 
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
-from cohortsmith.imaging.sources.archive_folders import children, say_outside
+from cohortsmith.imaging.sources.archive_folders import Walk, children, say_passed_over
 from cohortsmith.imaging.sources.archive_tables import Table, list_table_files, read_archive_table, tables_folder
 from cohortsmith.imaging.sources.archive_values import known, parse_numbers, translate
-from cohortsmith.imaging.sources.candidates import candidate_name, require_inside
+from cohortsmith.imaging.sources.candidates import candidate_name, is_folder, require_inside
 from cohortsmith.imaging.sources.clinical_table import UnusableValue, require_folder
 from cohortsmith.imaging.sources.field_map import OasisMap, read_field_map
 from cohortsmith.imaging.sources.inventory import ClinicalVisit, Inventory, Visit
@@ -31,11 +31,14 @@ _UNKNOWN = {"diagnosis": "n/a", "age": math.nan, "sex": "n/a", "mmse": math.nan}
 
 
 class _Folders(NamedTuple):
-    """Folders of sessions, relative to the root, in the order of their names, and how many others there are."""
+    """Folders of sessions, relative to the root, in the order of their names, and how many others there are.
+
+    passed_over: what was passed over, in whole sentences.
+    """
 
     sessions: tuple[Path, ...]
     foreign: int
-    outside: int
+    passed_over: tuple[str, ...]
 
 
 def read_inventory(study: StudyConfig) -> Inventory:
@@ -73,13 +76,13 @@ def _no_sessions() -> StudyError:
 
 
 def _folders(root: Path, pattern: str) -> _Folders:
-    outside: list[str] = []
+    walk = Walk(root)
     sessions, foreign = [], 0
     waiting = [(root, 1)]
     while waiting:
         folder, depth = waiting.pop()
-        for entry in children(root, folder, outside):
-            if not entry.is_dir():
+        for entry in children(walk, folder):
+            if not is_folder(entry):
                 continue
             if re.fullmatch(pattern, entry.name):
                 sessions.append(Path(entry.path).relative_to(root))
@@ -88,7 +91,7 @@ def _folders(root: Path, pattern: str) -> _Folders:
                 foreign += 1
     holders = {place.parts[0] for place in sessions if len(place.parts) > 1}
     return _Folders(
-        tuple(sorted(sessions, key=lambda place: (place.name, place))), foreign - len(holders), len(outside)
+        tuple(sorted(sessions, key=lambda place: (place.name, place))), foreign - len(holders), say_passed_over(walk)
     )
 
 
@@ -135,8 +138,7 @@ def _read_file_or_folder(study: StudyConfig, root: Path, names: OasisMap) -> Tab
 def _warn(found: _Folders, people: dict[str, Any], names: OasisMap) -> Iterator[str]:
     if found.foreign:
         yield f"Folders passed over, for their names are not like OAS1_0001_MR1: {found.foreign}."
-    if found.outside:
-        yield say_outside(found.outside)
+    yield from found.passed_over
     present = {_parts(place, names)[0] for place in found.sessions}
     absent = len(set(people) - present)
     if absent:
@@ -186,6 +188,7 @@ def _image(root: Path, folder: Path) -> Path:
     images = sorted(path.relative_to(root) for path in (root / folder).glob("*.img"))
     if not images:
         raise UnusableValue(f"scan is missing: no image in {'/'.join(folder.parts[-3:])}", "oasis1.not_on_disk")
+    require_inside(root, images[0].with_suffix(".hdr"))
     return require_inside(root, images[0])
 
 

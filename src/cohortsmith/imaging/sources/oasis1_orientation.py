@@ -4,19 +4,15 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from numpy.typing import NDArray
 
 from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.sources.inventory import Converted, Visit
-from cohortsmith.imaging.volume import Volume, check_voxels
+from cohortsmith.imaging.volume import Volume, check_voxels, read_voxels
 
 SHAPE = (256, 256, 160)
 # Voxels run to the front, to the top and to the left, 1 mm apart (Marcus et al., J. Cogn. Neurosci. 2007; the offsets
 # are those of Clinica's converter).
 AFFINE = np.array([[0.0, 0, -1, 80], [1, 0, 0, -128], [0, 1, 0, -128], [0, 0, 0, 1]])
-_UNREADABLE = (OSError, EOFError, ValueError, TypeError, MemoryError, ImageFileError, HeaderDataError)
 
 
 def convert(visit: Visit) -> Converted:
@@ -24,7 +20,7 @@ def convert(visit: Visit) -> Converted:
 
     Raises `ScanRejected` naming the visit's key for a pair that cannot be read or is not 256 x 256 x 160.
     """
-    data = _voxels(Path(visit.source), visit.key)
+    data = read_voxels(Path(visit.source), visit.key, "a whole Analyze pair (.hdr and .img)").data
     if data.shape != SHAPE:
         raise ScanRejected(
             "scan does not have the grid of OASIS-1",
@@ -37,18 +33,3 @@ def convert(visit: Visit) -> Converted:
     canonical = nib.as_closest_canonical(nib.Nifti1Image(data, AFFINE))
     voxels = np.ascontiguousarray(canonical.dataobj, dtype=np.float32)
     return Converted(Volume(voxels, np.array(canonical.affine, dtype=float)), {})
-
-
-def _voxels(path: Path, key: str) -> NDArray[np.float32]:
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            data = np.asarray(nib.load(path).dataobj).astype(np.float32)
-    except _UNREADABLE as error:
-        raise ScanRejected(
-            "scan cannot be read",
-            where=key,
-            got=type(error).__name__,
-            expected="a whole Analyze pair (.hdr and .img)",
-            remedy="unpack the archive again; a file may be truncated or missing",
-        ) from None
-    return data[..., 0] if data.ndim == 4 and data.shape[-1] == 1 else data

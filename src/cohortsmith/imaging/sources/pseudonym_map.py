@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from cohortsmith.errors import ConfigurationError
+from cohortsmith.imaging.free_text import is_formula
 from cohortsmith.imaging.sources.inventory import Inventory
 from cohortsmith.imaging.sources.ledger import LedgerRow
 
@@ -36,13 +37,19 @@ def write_pseudonym_map(path: Path, role: str, inventory: Inventory, rows: Itera
     path = path.expanduser()
     places = {visit.candidate: visit.source for visit in inventory.visits} | dict(inventory.places)
     own = [
-        (role, row.candidate, places.get(row.candidate, "n/a"), row.key, row.file)
+        (role, row.candidate, _shown(places.get(row.candidate, "n/a")), row.key, row.file)
         for row in rows
         if row.decision != "remove"
     ]
     text = io.StringIO()
     csv.writer(text, delimiter="\t", lineterminator="\n").writerows([_COLUMNS, *_of_other_roles(path, role), *own])
     _write_privately(path, text.getvalue())
+
+
+def _shown(place: str) -> str:
+    """Escape what cannot be printed; a place that begins as formulas do is the same with ./ before it."""
+    text = "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in place)
+    return f"./{text}" if is_formula(text) else text
 
 
 def _of_other_roles(path: Path, role: str) -> list[list[str]]:

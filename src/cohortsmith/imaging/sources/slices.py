@@ -1,5 +1,7 @@
 """A folder of 2-D images (PNG, JPEG), aligned to each other, with a table."""
 
+import struct
+import zlib
 from functools import partial
 from pathlib import Path, PurePath
 
@@ -24,6 +26,10 @@ from cohortsmith.imaging.volume import Volume, check_grid, check_voxels
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 _MINIMUM_SIDE = 16
+_UNREADABLE = (
+    *(OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, SyntaxError, struct.error, zlib.error),
+    *(MemoryError, Image.DecompressionBombError),
+)
 
 
 def read_inventory(study: StudyConfig) -> Inventory:
@@ -63,10 +69,13 @@ def convert(visit: Visit) -> Converted:
 
 def _grey_pixels(path: Path, key: str) -> NDArray[np.float32]:
     try:
-        with Image.open(path) as image:
+        if not path.is_file():
+            raise OSError("a pipe or a device never ends")
+        # Formats by content, not by name: others may start programs.
+        with Image.open(path, formats=("PNG", "JPEG")) as image:
             grey = image if image.mode.startswith(("I", "F")) else image.convert("L")
             return np.asarray(grey, dtype=np.float32)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except _UNREADABLE as error:
         raise ScanRejected(
             "image cannot be read",
             where=key,

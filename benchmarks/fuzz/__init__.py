@@ -1,0 +1,1 @@
+"""Valid deliveries of the phantom study, what can go wrong with them, and what must hold all the same."""
