@@ -89,33 +89,27 @@ def _check_sampler(config: RunConfig) -> None:
 
 
 def _check_preparation(preparation: PreparationConfig) -> None:
-    for name, path in {
-        "decisions": preparation.decisions,
-        "external_decisions": preparation.external_decisions,
-        "template.path": preparation.template.path,
-    }.items():
-        if path and not Path(path).is_file():
-            raise ConfigurationError(
-                "a file of the preparation is not there",
-                where=f"parameters.preparation.{name}",
-                got=path,
-                expected="an existing file, or nothing",
-                remedy=f"set preparation.{name} in conf/<environment>/parameters.yml, or remove it",
-            )
+    _check_file("preparation.decisions", preparation.decisions)
+    _check_file("preparation.external_decisions", preparation.external_decisions)
+    _check_file("preparation.template.path", preparation.template.path)
     if preparation.template.path:
         _check_template(Path(preparation.template.path), preparation.template.sha256)
 
 
 def _check_keep_tables(cohort: CohortConfig) -> None:
-    for name, path in {"keep_table": cohort.keep_table, "external_keep_table": cohort.external_keep_table}.items():
-        if path and not Path(path).is_file():
-            raise ConfigurationError(
-                "the table of scans to keep is not there",
-                where=f"parameters.cohort.{name}",
-                got=path,
-                expected="an existing file, or nothing",
-                remedy=f"set cohort.{name} in conf/<environment>/parameters.yml, or remove it",
-            )
+    _check_file("cohort.keep_table", cohort.keep_table)
+    _check_file("cohort.external_keep_table", cohort.external_keep_table)
+
+
+def _check_file(key: str, path: str) -> None:
+    if path and not Path(path).is_file():
+        raise ConfigurationError(
+            "a file that the configuration names is not there",
+            where=f"parameters.{key}",
+            got=path,
+            expected="an existing file, or nothing",
+            remedy=f"set {key} in conf/<environment>/parameters.yml, or remove it",
+        )
 
 
 def _check_template(path: Path, expected: str) -> None:

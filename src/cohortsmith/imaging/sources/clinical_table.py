@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, StudyError
-from cohortsmith.imaging.bids import ONLY_SESSION, alphanumeric, require_distinct_subjects, scan_key
+from cohortsmith.imaging.bids import require_distinct_subjects, scan_key
 from cohortsmith.imaging.free_text import is_formula, plain_text
 from cohortsmith.imaging.sources.delimited_text import read_frame as read_frame  # noqa: PLC0414 - offered from here
 
@@ -145,8 +145,3 @@ def _sex(value: str) -> str:
     if code is None:
         raise UnusableValue("sex is not one of M, F, male, female, 1 (male), 2 (female), O")
     return code
-
-
-def row_session(row: dict[str, str], columns: Columns) -> str:
-    """Give a row's session label."""
-    return alphanumeric(row.get(columns.session, "")) or ONLY_SESSION
