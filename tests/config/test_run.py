@@ -142,3 +142,16 @@ def test_a_dry_run_of_the_simulated_study_needs_its_delivery(tmp_path):
 
     path.mkdir(parents=True)
     assert read_run_config(parameters).ingest.dry_run
+
+
+def test_a_defaced_scan_can_only_be_kept_of_what_is_defaced():
+    with pytest.raises(ConfigurationError, match="deface: true"):
+        read_run_config({**study(), "preparation": {"keep": ["defaced"]}})
+    assert read_run_config({**study(), "preparation": {"keep": ["defaced"], "deface": True}}).preparation.deface
+
+
+def test_brain_extraction_without_its_library_stops_before_anything_starts(monkeypatch):
+    monkeypatch.setattr("cohortsmith.config.preparation.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"cohortsmith\[brain\]"):
+        read_run_config({**study(), "preparation": {"brain_extraction": True}})
+    assert not read_run_config(study()).preparation.brain_extraction

@@ -5,6 +5,7 @@ import pytest
 
 from cohortsmith.config.preparation import BiasFieldConfig, PreparationConfig, RegistrationConfig
 from cohortsmith.config.study import Columns, PhantomConfig, StudyConfig
+from cohortsmith.imaging.defacing import is_not_face
 from cohortsmith.imaging.grid import downsample
 from cohortsmith.imaging.phantom import make_scan
 from cohortsmith.imaging.preparation import prepare_scan, to_model_grid
@@ -36,6 +37,36 @@ def test_a_head_becomes_an_aligned_volume_with_its_numbers() -> None:
     assert prepared.quality["template_correlation"] > 0.8
     assert prepared.quality["outside_view"] < 0.01
     assert 0.8 < prepared.quality["scale"] < 1.25 and prepared.quality["bias_range"] > 1
+
+
+@pytest.mark.ants
+@pytest.mark.slow
+def test_only_the_brain_is_registered_and_no_derivative_holds_the_face() -> None:
+    scan = make_scan(PhantomConfig(), "training", 1).volume
+    whole = prepare_scan(scan, FAST, "sub-1_ses-1")
+    assert whole.defaced is None
+    config = FAST.model_copy(update={"brain_extraction": True, "deface": True, "keep": ("defaced",)})
+    brain = prepare_scan(scan, config, "sub-1_ses-1")
+    assert list(brain.seconds) == ["bias_field", "brain_extraction", "registration", "defacing", "resampling"]
+    assert brain.defaced is not None and brain.registered is not None and whole.registered is not None
+    kept = is_not_face(scan, brain.transform)
+    np.testing.assert_array_equal(brain.defaced.data, np.where(kept, scan.data, 0))
+    outside = brain_mask(2.0, 12.0).data == 0
+    assert brain.registered.data[outside].sum() < 0.02 * whole.registered.data[outside].sum()
+    assert brain.quality["template_correlation"] > 0.8
+
+
+@pytest.mark.ants
+def test_removing_the_face_changes_neither_the_registration_nor_the_brain() -> None:
+    scan = make_scan(PhantomConfig(), "training", 1).volume
+    whole, faceless = (prepare_scan(scan, FAST.model_copy(update={"deface": deface})) for deface in (False, True))
+    np.testing.assert_array_equal(whole.transform, faceless.transform)
+    assert whole.registered is not None and faceless.registered is not None
+    inside = brain_mask(2.0).data > 0
+    np.testing.assert_array_equal(whole.registered.data[inside], faceless.registered.data[inside])
+    eyes = crop_grid(2.0)
+    left = np.rint(np.linalg.solve(eyes.affine, [-32.0, 70, -40, 1])[:3]).astype(int)
+    assert whole.registered.data[tuple(left)] > 0 and faceless.registered.data[tuple(left)] == 0
 
 
 @pytest.mark.ants

@@ -53,6 +53,21 @@ def test_the_transform_is_always_kept_and_the_rest_if_asked_for(prepared: Prepar
     assert kept_names(EVERYTHING) == ["bias_field", "registered", "transform"]
 
 
+def test_a_face_free_raw_scan_is_written_where_asked_for(prepared: Prepared, volume: Volume) -> None:
+    config = PreparationConfig(deface=True, brain_extraction=True, keep=("defaced", "registered"))
+    faceless = prepared._replace(defaced=volume, quality={"tissue_outside_brain": 0.9})
+    files = files_beside(faceless, config, KEY)
+    assert set(files) >= {"desc-defaced_T1w.nii.gz", "desc-defaced_T1w.json"}
+    sidecars = {name: json.loads(content) for name, content in files.items() if name.endswith(".json")}
+    stripped = {name: sidecar["SkullStripped"] for name, sidecar in sidecars.items()}
+    assert stripped == {"desc-defaced_T1w.json": False, f"space-{SPACE}_desc-registered_T1w.json": True}
+    record = describe_prepared(faceless, config, KEY)
+    assert record["Defaced"] and record["SkullStripped"] and "deepbet" in record["Software"]
+    assert "brain extraction" in record["Description"] and "face removed" in record["Description"]
+    plain = describe_prepared(prepared, PreparationConfig(), KEY)
+    assert not plain["Defaced"] and "deepbet" not in plain["Software"] and "face" not in plain["Description"]
+
+
 def test_slices_have_no_transform(prepared: Prepared) -> None:
     slices = PreparationConfig(kind="slices")
     assert files_beside(prepared, slices, KEY) == {} and kept_names(slices) == []

@@ -168,7 +168,7 @@ class TestReuse:
 
     def test_another_version_of_a_library_redoes_all(self, study, monkeypatch):
         prepare(study)
-        monkeypatch.setattr(plan, "__version__", "99.0")
+        monkeypatch.setattr(plan, "software_versions", lambda config: {"cohortsmith": "99.0"})
 
         assert prepare(study)[0]["prepared"] == {"software changed": 5}
 
@@ -314,6 +314,8 @@ class TestMemory:
 
         assert 0.5 < small < both < fine < 1.5
         assert both - small == pytest.approx(25 * (100**3 - 20**3) / 2**30)
+        with_brain = memory_needed_gb(paths, coarse.model_copy(update={"brain_extraction": True}))
+        assert with_brain - both == pytest.approx(1.0)
 
     def test_slices_and_unreadable_files_need_nothing_known(self, tmp_path):
         (tmp_path / "broken.nii.gz").write_bytes(b"nothing")

@@ -1,6 +1,7 @@
 """How a raw scan becomes a small aligned volume."""
 
-from typing import Literal
+from importlib.util import find_spec
+from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -57,7 +58,7 @@ class TemplateConfig(Config):
 
 # BIDS name of the template that nilearn ships: ICBM 2009a non-linear symmetric, skull-stripped.
 SHIPPED_SPACE = "MNI152NLin2009aSym"
-Intermediate = Literal["bias_field", "registered"]
+Intermediate = Literal["bias_field", "registered", "defaced"]
 
 
 class PreparationConfig(Config):
@@ -70,7 +71,9 @@ class PreparationConfig(Config):
     both ends of each axis alike (the far end takes the odd one); `resample` keeps the field of view, not the voxels.
     minimum_correlation: with the template inside the brain, both smoothed to 4 mm; a scan below it is dropped. Good
     alignments of real scans lie at 0.7 or above, those 10 mm off or upside down below 0.5.
-    keep: what is saved beside the prepared scan and its transform.
+    brain_extraction: what is not brain is set to zero before registration (deepbet; needs the extra `brain`).
+    deface: the face is set to zero after registration, so that no derivative holds it.
+    keep: what is saved beside the prepared scan and its transform; `defaced`: the raw scan without its face.
     decisions, external_decisions: tables of a person's decisions on scans, participant_id, session_id (optional),
     decision (keep or drop) and reason; nothing means `decisions.tsv` beside the prepared scans, if it is there.
     """
@@ -84,9 +87,19 @@ class PreparationConfig(Config):
     shape: tuple[PositiveInt, PositiveInt, PositiveInt] | None = None
     shape_rule: Literal["pad_crop", "resample"] = "pad_crop"
     minimum_correlation: float = 0.5
+    brain_extraction: bool = False
+    deface: bool = False
     keep: tuple[Intermediate, ...] = ()
     decisions: str = ""
     external_decisions: str = ""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if "defaced" in self.keep and not self.deface:
+            raise ValueError("keep: defaced needs deface: true")
+        if self.brain_extraction and find_spec("deepbet") is None:
+            raise ValueError("brain_extraction: false, or the extra that does it: pip install 'cohortsmith[brain]'")
+        return self
 
 
 def space_name(config: PreparationConfig) -> str:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.imaging.background import measure_background
 from cohortsmith.imaging.bias_field import correct_bias
+from cohortsmith.imaging.brain_extraction import extract_brain
+from cohortsmith.imaging.defacing import is_not_face, remove
 from cohortsmith.imaging.grid import Grid, downsample, fit_centre, fit_extent, grid_of, resample
 from cohortsmith.imaging.intensity import min_max
 from cohortsmith.imaging.quality import measure_alignment, measure_bias, measure_transform
@@ -29,6 +31,7 @@ class Prepared(NamedTuple):
     native:     the scan's own grid, in its closest canonical orientation
     bias_field: on the scan's grid; the corrected scan is the scan divided by it
     registered: the corrected scan on the crop box, before down-sampling and scaling
+    defaced:    the raw scan without its face, if that was asked for
     """
 
     volume: Volume
@@ -38,6 +41,7 @@ class Prepared(NamedTuple):
     native: Grid
     bias_field: Volume | None = None
     registered: Volume | None = None
+    defaced: Volume | None = None
 
 
 def prepare_scan(volume: Volume, config: PreparationConfig, key: str = "") -> Prepared:
@@ -50,8 +54,16 @@ def prepare_scan(volume: Volume, config: PreparationConfig, key: str = "") -> Pr
     seconds: dict[str, float] = {}
     with _timed(seconds, "bias_field"):
         corrected, field = correct_bias(volume, config.bias_field)
+    if config.brain_extraction:
+        with _timed(seconds, "brain_extraction"):
+            corrected = extract_brain(corrected, key)
     with _timed(seconds, "registration"):
         transform = register(corrected, config.registration, key, config.template.path)
+    defaced = None
+    if config.deface:
+        with _timed(seconds, "defacing"):
+            kept = is_not_face(corrected, transform)
+            corrected, defaced = remove(corrected, kept), remove(volume, kept)
     with _timed(seconds, "resampling"):
         aligned = resample(corrected, transform, crop_grid(config.resolution))
     quality = {
@@ -61,7 +73,8 @@ def prepare_scan(volume: Volume, config: PreparationConfig, key: str = "") -> Pr
         **measure_bias(field, volume),
         **measure_background(volume),
     }
-    return Prepared(to_model_grid(aligned, config), transform, quality, seconds, grid_of(volume), field, aligned)
+    done = to_model_grid(aligned, config)
+    return Prepared(done, transform, quality, seconds, grid_of(volume), field, aligned, defaced)
 
 
 def to_model_grid(volume: Volume, config: PreparationConfig) -> Volume:

@@ -37,9 +37,12 @@ def effective_parameters(config: PreparationConfig) -> dict[str, Any]:
     return config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
 
 
-def software_versions() -> dict[str, str]:
+def software_versions(config: PreparationConfig) -> dict[str, str]:
     """Give the version of every library that touches the voxels."""
-    return {name: version(name) for name in SOFTWARE}
+    if config.kind == "slices":
+        return {"cohortsmith": version("cohortsmith")}
+    used = (*SOFTWARE, "deepbet") if config.brain_extraction else SOFTWARE
+    return {name: version(name) for name in used}
 
 
 def describe_prepared(prepared: Prepared, config: PreparationConfig, key: str) -> dict[str, Any]:
@@ -47,9 +50,10 @@ def describe_prepared(prepared: Prepared, config: PreparationConfig, key: str) -
     content: dict[str, Any] = {
         "Description": _steps(config),
         "Sources": [source_uri(key)],
-        "SkullStripped": is_skull_stripped(prepared),
+        "SkullStripped": config.brain_extraction or is_skull_stripped(prepared),
+        "Defaced": config.deface,
         "Parameters": effective_parameters(config),
-        "Software": software_versions(),
+        "Software": software_versions(config),
         "NativeGrid": {"Shape": list(prepared.native.shape), "Affine": prepared.native.affine.tolist()},
         "Transform": prepared.transform.tolist(),
         "Quality": prepared.quality,
@@ -71,9 +75,11 @@ def _steps(config: PreparationConfig) -> str:
     end = f"down-sampled by {config.downsample}{shaped}, intensities scaled to [0, 1] by minimum and maximum"
     if config.kind == "slices":
         return f"Aligned slice {end}"
+    brain = "brain extraction (deepbet), " if config.brain_extraction else ""
+    face = "face removed, " if config.deface else ""
     return (
-        f"N4 bias correction, {config.registration.transform} registration, cropped to the box of Chadebec et al. "
-        f"(2022) on {config.resolution:g} mm voxels, {end}"
+        f"N4 bias correction, {brain}{config.registration.transform} registration, {face}"
+        f"cropped to the box of Chadebec et al. (2022) on {config.resolution:g} mm voxels, {end}"
     )
 
 
@@ -94,13 +100,15 @@ def files_beside(prepared: Prepared, config: PreparationConfig, key: str) -> dic
             prepared.registered,
             "Corrected scan on the crop box, before down-sampling and scaling",
         ),
+        "defaced": ("desc-defaced_T1w", prepared.defaced, "Raw scan on its own grid, its face set to zero"),
     }
     for name in config.keep:
         stem, volume, description = kept[name]
+        extracted = config.brain_extraction and name == "registered"
         sidecar = {
             "Description": description,
             "Sources": [source_uri(key)],
-            "SkullStripped": is_skull_stripped(prepared),
+            "SkullStripped": extracted or is_skull_stripped(prepared),
         }
         files |= _image_with_sidecar(stem, volume, sidecar)
     return files

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 TITLES = {"volume": "N4 and registration", "slices": "down-sampling"}
 # Measured with everything kept: libraries and template (GB); bytes per voxel of the scan, and of the crop box.
 _BASE_GB, _PER_SCAN_VOXEL, _PER_BOX_VOXEL = 0.6, 25, 90
+_BRAIN_EXTRACTION_GB = 1.0  # the network's own 256^3 grid, whatever the scan's
 _BOX_MM3 = 169 * 208 * 179
 
 
@@ -93,7 +94,8 @@ def memory_needed_gb(paths: list[str], preparation: PreparationConfig) -> float:
     if preparation.kind == "slices" or not paths:
         return 0.0
     box = _BOX_MM3 / preparation.resolution**3
-    return _BASE_GB + (_PER_SCAN_VOXEL * max(map(_voxels, paths)) + _PER_BOX_VOXEL * box) / 2**30
+    base = _BASE_GB + preparation.brain_extraction * _BRAIN_EXTRACTION_GB
+    return base + (_PER_SCAN_VOXEL * max(map(_voxels, paths)) + _PER_BOX_VOXEL * box) / 2**30
 
 
 def _voxels(path: str) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cohortsmith import __version__
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.decisions import DROP, Decision
@@ -72,12 +71,11 @@ def make_plan(
 
 
 def _common_origin(preparation: PreparationConfig) -> dict[str, str]:
-    versions = software_versions() if preparation.kind == "volume" else {"cohortsmith": __version__}
     template = template_identity(preparation.template)["SHA256"] if preparation.kind == "volume" else ""
     return {
         "parameters": fingerprint(effective_parameters(preparation)),
         "template": template,
-        "software": fingerprint(versions),
+        "software": fingerprint(software_versions(preparation)),
     }
 
 
