@@ -12,9 +12,12 @@ from cohortsmith.config.ingest import IngestConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import Columns, StudyConfig
 from cohortsmith.errors import ConfigurationError, StudyError
+from cohortsmith.execution import Outcome
+from cohortsmith.imaging.sources import Inventory
 from cohortsmith.imaging.sources.plan import IngestPlan
 from cohortsmith.imaging.sources.pseudonym_map import require_outside
 from cohortsmith.imaging.stored import Stored
+from cohortsmith.pipelines.ingest import nodes
 from cohortsmith.pipelines.ingest.nodes import (
     convert_scans,
     describe_participants,
@@ -52,7 +55,13 @@ def missing(path: Path, data: np.ndarray) -> None:
 
 
 BAD = {"truncated": truncated, "fourD": four_dimensional, "nan": with_nan, "missing": missing}
-REASONS = {"truncated": "cannot be read", "fourD": "3-D", "nan": "not numbers", "missing": "missing", "odd": "XX"}
+REASONS = {
+    "truncated": "cannot be read",
+    "fourD": "3-D",
+    "nan": "not numbers",
+    "missing": "missing",
+    "odd": "another diagnosis",
+}
 ALL = IngestConfig()
 
 
@@ -111,6 +120,23 @@ def test_the_ledger_balances_and_says_what_became_of_each(study):
     )
 
 
+def test_where_the_first_scan_is_broken_a_later_session_does_not_take_its_place(study):
+    table = Path(study.path) / "clinical.csv"
+    table.write_text("id,visit,dx,age,sex\ntruncated,1,CN,70,F\ntruncated,2,CN,71,F\n")
+    (Path(study.path) / "good1.nii.gz").rename(Path(study.path) / "truncated_2.nii.gz")
+    study = study.model_copy(update={"columns": study.columns.model_copy(update={"session": "visit"})})
+    first = IngestConfig(sessions="first")
+    plan = plan_of(study, ingest=first)
+
+    (_, rejections) = list(convert_scans(plan, {}, ONE_WORKER, role="training"))[-1]
+    ledger, _ = write_ledger(plan, {}, rejections, first, role="training")
+
+    rows = {row.key: (row.rule, row.reason) for row in ledger[ledger["key"] != ""].itertuples()}
+    assert rows["sub-truncated_ses-2"] == ("ingest.later_session", "ses-1 comes before it")
+    assert rows["sub-truncated_ses-1"][0] == "scan.unusable"
+    assert rows["sub-truncated_ses-1"][1].endswith("no later session takes its place (ingest.sessions: first)")
+
+
 def test_no_reason_tells_where_the_scans_lie(study):
     _, _, rejections = convert(study)
 
@@ -125,6 +151,24 @@ def test_participants_are_those_whose_scan_was_converted(study):
     assert table["participant_id"].tolist() == ["sub-good1", "sub-good2"]
     assert table["diagnosis"].tolist() == ["CN", "CN"]
     assert table["rule"].tolist() == ["files.only_scan"] * 2
+
+
+@pytest.mark.parametrize(("jobs", "shared_out"), [(3, []), (4, [4])])
+def test_more_than_three_thousand_headers_are_worth_workers(study, monkeypatch, jobs, shared_out):
+    asked: list[int] = []
+
+    def in_workers(_, items, **__):
+        asked.append(len(items))
+        return [Outcome(key, value=0) for key in items]
+
+    def read(_, work, **__):
+        assert len(list(work(len, {str(number): ("",) for number in range(jobs)}))) == jobs
+        return Inventory((), ())
+
+    monkeypatch.setattr(nodes, "run_items", in_workers)
+    monkeypatch.setattr(nodes, "read_source", read)
+    list_visits(study, ONE_WORKER, role="training")
+    assert asked == shared_out
 
 
 def test_ages_from_90_on_are_one_category(study):

@@ -28,10 +28,10 @@ from cohortsmith.datasets.bids_folder import BidsFolder
 from cohortsmith.errors import CohortsmithError, ScanRejected, StudyError
 from cohortsmith.imaging.bids import kept_fields, read_sidecar, scan_key
 from cohortsmith.imaging.free_text import is_formula, plain_text
-from cohortsmith.imaging.phantom.delivery import adni, adni_traps
+from cohortsmith.imaging.phantom.delivery import adni, adni_traps, aibl, aibl_traps
 from cohortsmith.imaging.phantom.delivery.dicom_traps import SHORTER, study_files
 from cohortsmith.imaging.phantom.delivery.files import nifti_file, write_files
-from cohortsmith.imaging.sources import Inventory, Visit, convert_visit, hash_scan, read_source
+from cohortsmith.imaging.sources import Inventory, Visit, convert_visit, dicom_conversion, hash_scan, read_source
 from cohortsmith.imaging.sources.archive_folders import list_stored_images
 from cohortsmith.imaging.sources.archive_values import harmless
 from cohortsmith.imaging.sources.candidates import candidate_name, require_inside
@@ -328,16 +328,61 @@ def test_folders_that_link_to_each_other_end(root: Path) -> None:
     assert len(listing.frame) < 4000 and time.process_time() - began < 10
 
 
-@pytest.mark.parametrize("name", [NOT_TEXT, "a\nb", "\x1b[31m"])
-def test_names_that_cannot_be_printed_are_counted_in_an_archive(root: Path, name: str) -> None:
+UNPRINTABLE = [NOT_TEXT, "a\nb", "\x1b[31m"]
+
+
+@pytest.mark.parametrize("name", UNPRINTABLE)
+def test_images_whose_names_cannot_be_printed_are_rows_of_the_ledger_in_an_archive(root: Path, name: str) -> None:
     deliver_adni(root)
-    folder = root / "ADNI" / PERSON / name
-    folder.mkdir()
-    (folder / f"{name}_I7.nii").write_bytes(SCAN)
+    person = root / "ADNI" / PERSON
+    write_files(person / name, {f"{name}_I7.nii": SCAN, "deep/x_I8.dcm": SCAN, "deep/y_I8.dcm": SCAN, "a.txt": b""})
+    write_files(person / "MPRAGE" / "2006-03-06_00_00_00.0" / "I9", {f"{name}.nii": SCAN})
+    write_files(root / "ADNI" / name / "001_S_0001" / "MPRAGE" / "I10", {"x.nii": SCAN})
+    (person / f"{name}x").symlink_to(person)
     inventory = read_adni(root)
-    assert len(inventory.visits) == 1
-    assert "Files and folders whose names cannot be printed were passed over: 1." in inventory.warnings
+    nameless = [one for one in inventory.rejections if one.rule == "files.unprintable_name"]
+    assert len(inventory.visits) == 1 and len(nameless) == 4
+    assert all(one.key == "" and (one.reason + one.candidate).isprintable() for one in nameless)
+    assert "Files and folders whose names cannot be printed were passed over: 4." in inventory.warnings
     assert all(warning.isprintable() for warning in inventory.warnings)
+    places = dict(inventory.places)
+    assert {places[one.candidate].rsplit("I", 1)[-1] for one in nameless} >= {"7", "8", "10"}
+    assert len(build_ledger(inventory, {visit.key: "x" for visit in inventory.visits})) == len(candidates(inventory))
+
+
+@pytest.mark.parametrize("name", UNPRINTABLE)
+def test_dicom_files_may_have_any_names_in_an_archive(root: Path, name: str) -> None:
+    deliver_aibl(root)
+    (folder,) = {file.parent for file in (root / "AIBL").rglob("*.dcm")}
+    for number, file in enumerate(sorted(folder.iterdir())):
+        file.rename(file.with_name(f"{name}{number}.dcm"))
+    inventory = read_source(study("aibl", root / "AIBL", table=str(root / "tables")))
+    (visit,) = inventory.visits
+    assert len(dicom_conversion.files_of(visit)) == len(list(folder.iterdir()))
+    assert not [warning for warning in inventory.warnings if "printed" in warning]
+
+
+def deliver_aibl(root: Path) -> None:
+    """Deliver a person with one image."""
+    subject = aibl_traps.PADDED_DATE.subjects[0]
+    write_files(root, aibl.tables([subject]) | aibl.image_files(subject, subject.images[0], VOLUME))
+
+
+@pytest.mark.parametrize("name", UNPRINTABLE)
+def test_a_person_of_aibl_in_a_folder_whose_name_cannot_be_printed_is_a_row(root: Path, name: str) -> None:
+    deliver_aibl(root)
+    write_files(root / "AIBL" / name / "77" / "MPRAGE" / "I7", {"x.nii": SCAN})
+    inventory = read_source(study("aibl", root / "AIBL", table=str(root / "tables")))
+    assert [one.rule for one in inventory.rejections if not one.key] == ["files.unprintable_name"]
+
+
+@pytest.mark.parametrize("name", UNPRINTABLE)
+def test_sessions_of_oasis_are_read_whatever_the_folder_above_is_called(root: Path, name: str) -> None:
+    folder = root / name / "OAS1_0001_MR1" / "PROCESSED" / "MPRAGE" / "SUBJ_111"
+    write_files(folder, {"x.img": b"", "x.hdr": b""})
+    (root / "oasis_cross-sectional.csv").write_text("ID,M/F,Age,MMSE,CDR\nOAS1_0001_MR1,F,70,29,0\n")
+    inventory = read_source(study("oasis1", root, table=""))
+    assert rules(inventory) == {"sub-OASIS10001_ses-M000": "oasis1.first_session"}
 
 
 def test_names_in_any_encoding_are_read_where_a_hospital_gave_them(root: Path) -> None:

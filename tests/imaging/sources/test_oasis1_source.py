@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import openpyxl
 import pytest
 
 from cohortsmith.config.study import StudyConfig
@@ -83,13 +84,27 @@ def test_the_table_may_have_another_name_and_place(tmp_path: Path) -> None:
     assert read(tmp_path / "images", str(tmp_path / "mine.csv")).visits[0].age == 61
 
 
-def test_the_spreadsheet_is_refused_with_what_to_do_where_it_cannot_be_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cohortsmith.imaging.sources.archive_tables.find_spec", lambda name: None)
+def test_the_spreadsheet_that_the_archive_delivers_is_read_as_it_is(tmp_path: Path) -> None:
+    store(tmp_path, "OAS1_0001_MR1", "OAS1_0002_MR1")
+    workbook = openpyxl.Workbook()
+    for cells in (HEADER, row("OAS1_0001_MR1", "M", cdr="0.5"), row("OAS1_0002_MR1", age="55", cdr="")):
+        workbook.active.append([as_typed(cell) for cell in cells.strip().split(",")])
+    workbook.save(tmp_path / "oasis_cross-sectional-5708aa0a98d82080.xlsx")
+    inventory = read(tmp_path)
+    found = [(one.diagnosis, one.age, one.sex, one.mmse) for one in inventory.visits]
+    assert found == [("AD", 74.0, "M", 29.0), ("n/a", 55.0, "F", 29.0)] and inventory.warnings == ()
+
+
+def as_typed(text: str) -> object:
+    """Give a cell as a spreadsheet program keeps it: numbers as numbers, nothing as nothing."""
+    return float(text) if text.replace(".", "", 1).isdigit() else text or None
+
+
+@pytest.mark.parametrize("name", ["oasis_cross-sectional-5708aa0a98d82080.xlsx", "oasis_cross-sectional.xls"])
+def test_a_spreadsheet_that_cannot_be_read_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
     store(tmp_path, "OAS1_0001_MR1")
-    (tmp_path / "oasis_cross-sectional-5708aa0a98d82080.xlsx").write_bytes(b"PK")
-    with pytest.raises(StudyError, match=r"(?s)openpyxl is not installed.*save the spreadsheet as CSV"):
+    (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(StudyError, match=r"(?s)an old Excel file; open the table.*save the spreadsheet as CSV"):
         read(tmp_path)
     (tmp_path / TABLE).write_text(HEADER + row("OAS1_0001_MR1"))
     assert len(read(tmp_path).visits) == 1

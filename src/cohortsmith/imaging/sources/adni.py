@@ -11,7 +11,7 @@ from cohortsmith.imaging.sources.adni_images import nominal_field_strength, read
 from cohortsmith.imaging.sources.adni_matching import match_visits
 from cohortsmith.imaging.sources.adni_selection import CHOSEN, VISIT, select_images
 from cohortsmith.imaging.sources.adni_visits import read_visits
-from cohortsmith.imaging.sources.archive_folders import list_stored_images
+from cohortsmith.imaging.sources.archive_folders import list_stored_images, places_of, reject_nameless
 from cohortsmith.imaging.sources.archive_tables import TableFile, list_table_files, read_archive_table, tables_folder
 from cohortsmith.imaging.sources.archive_values import digits, look_up
 from cohortsmith.imaging.sources.clinical_table import require_folder
@@ -49,17 +49,18 @@ def read_inventory(study: StudyConfig) -> Inventory:
     root = require_folder(study.path, "study.path")
     names = read_field_map(AdniMap, "adni")
     files = list_table_files(tables_folder(study, root), names.images.person)
-    images = read_images(files, list_stored_images(root, names.images.person), names)
+    listing = list_stored_images(root, names.images.person)
+    images = read_images(files, listing, names)
     if images.frame.empty:
         raise _no_images()
     visits = read_visits(files, names, sorted(set(images.frame["person"])))
     decided, warnings = _decide(images.frame, visits.frame, files, names)
     return Inventory(
         tuple(_visits(decided[decided["rule"].isin(CHOSEN)])),
-        tuple(_rejections(decided[~decided["rule"].isin(CHOSEN)])),
+        (*_rejections(decided[~decided["rule"].isin(CHOSEN)]), *reject_nameless(listing)),
         tuple(_clinical(visits.frame[visits.frame["session"] != ""])),
         tuple(dict.fromkeys((*images.warnings, *visits.warnings, *warnings))),
-        tuple(_places(decided[decided["place"] != ""])),
+        (*_places(decided[decided["place"] != ""]), *places_of(listing)),
     )
 
 

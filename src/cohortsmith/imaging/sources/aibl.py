@@ -16,7 +16,7 @@ import pandas as pd
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.imaging.sources.aibl_visits import person_number, read_scans, read_visits, session_of
-from cohortsmith.imaging.sources.archive_folders import list_stored_images
+from cohortsmith.imaging.sources.archive_folders import list_stored_images, places_of, reject_nameless
 from cohortsmith.imaging.sources.archive_tables import list_table_files, tables_folder
 from cohortsmith.imaging.sources.archive_values import contains, parse_dates
 from cohortsmith.imaging.sources.candidates import candidate_name
@@ -58,10 +58,14 @@ def read_inventory(study: StudyConfig) -> Inventory:
     decided = _decide(images, scans.frame, names).merge(visits.frame, "left", ["number", "session"])
     return Inventory(
         tuple(_visits(decided[decided["rule"].isin(_CHOSEN)])),
-        (*_rejections(decided[~decided["rule"].isin(_CHOSEN)]), *_missing(scans.frame, decided)),
+        (
+            *_rejections(decided[~decided["rule"].isin(_CHOSEN)]),
+            *_missing(scans.frame, decided),
+            *reject_nameless(listing),
+        ),
         tuple(_clinical(visits.frame)),
         tuple(dict.fromkeys((*listing.warnings, *visits.warnings, *scans.warnings))),
-        tuple(zip(decided["candidate"], decided["place"], strict=True)),
+        (*zip(decided["candidate"], decided["place"], strict=True), *places_of(listing)),
     )
 
 

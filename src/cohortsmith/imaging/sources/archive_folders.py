@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from cohortsmith.imaging.sources.candidates import is_folder, resolves_outside
+from cohortsmith.imaging.sources.candidates import candidate_name, is_folder, resolves_outside
+from cohortsmith.imaging.sources.listing import STEP
+from cohortsmith.records import Rejection
 
 # Pieces of a download may lie beside each other: ADNI1/ADNI/<person>, part2/ADNI/<person>.
 _DEPTH_OF_PEOPLE = 4
@@ -44,10 +46,14 @@ class StoredImage(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """Images as rows with the fields of `StoredImage`, in the order of their places, and what was passed over."""
+    """Images as rows with the fields of `StoredImage`, in the order of their places, and what was passed over.
+
+    nameless: places of images that were passed over, relative to the root, for their names cannot be printed.
+    """
 
     frame: pd.DataFrame
     warnings: tuple[str, ...]
+    nameless: tuple[str, ...] = ()
 
 
 def list_stored_images(root: Path, person: str) -> Listing:
@@ -59,16 +65,31 @@ def list_stored_images(root: Path, person: str) -> Listing:
     walk = Walk(root.resolve())
     images = [image for place in _people(walk, walk.root, person) for image in _images(walk, place)]
     frame = pd.DataFrame(images, columns=list(StoredImage._fields), dtype=str)
-    return Listing(frame.sort_values("place", ignore_index=True), say_passed_over(walk))
+    return Listing(frame.sort_values("place", ignore_index=True), say_passed_over(walk), tuple(sorted(walk.nameless)))
+
+
+def reject_nameless(listing: Listing) -> list[Rejection]:
+    """Set the images aside whose names cannot be printed."""
+    reason = "the name of its file or folder cannot be printed"
+    return [Rejection("", STEP, reason, candidate_name(place), "files.unprintable_name") for place in listing.nameless]
+
+
+def places_of(listing: Listing) -> tuple[tuple[str, str], ...]:
+    """Give candidate and place of the images whose names cannot be printed."""
+    return tuple((candidate_name(place), place) for place in listing.nameless)
 
 
 class Walk:
-    """One walk below a root: how much was passed over, by why, and where the links lead that were followed."""
+    """One walk below a root: how much was passed over, by why, and where the links lead that were followed.
+
+    nameless: images among what was passed over, see `Listing`.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.passed_over: Counter[str] = Counter()
         self.followed: set[str] = set()
+        self.nameless: list[str] = []
 
 
 def say_passed_over(walk: Walk) -> tuple[str, ...]:
@@ -77,7 +98,7 @@ def say_passed_over(walk: Walk) -> tuple[str, ...]:
 
 
 def children(walk: Walk, folder: str | Path) -> list["os.DirEntry[str]"]:
-    """List what lies in a folder, by name, without hidden files, names that are no text and links that leave the root.
+    """List what lies in a folder, by name, without hidden files and links that leave the root.
 
     Of several links to one folder the first is followed: links that lead in circles end there.
     """
@@ -87,13 +108,28 @@ def children(walk: Walk, folder: str | Path) -> list["os.DirEntry[str]"]:
         walk.passed_over["closed"] += 1
         return []
     kept = [entry for entry in entries if not entry.name.startswith((".", "__MACOSX"))]
-    return [entry for entry in kept if _is_text(walk, entry.name) and (not entry.is_symlink() or _is_led(walk, entry))]
+    return [entry for entry in kept if not entry.is_symlink() or _is_led(walk, entry)]
 
 
-def _is_text(walk: Walk, name: str) -> bool:
-    is_text = name.isprintable()  # bytes that are no UTF-8 are not
-    walk.passed_over["nameless"] += not is_text
-    return is_text
+def _named(walk: Walk, entries: list["os.DirEntry[str]"]) -> list["os.DirEntry[str]"]:
+    """Pass over what has a name that cannot be printed, such as bytes that are no UTF-8; note the images in it."""
+    nameless = [entry for entry in entries if not entry.name.isprintable()]
+    walk.passed_over["nameless"] += len(nameless)
+    for entry in nameless:
+        walk.nameless += [] if entry.is_symlink() else _images_in(walk.root, Path(entry.path))
+    return [entry for entry in entries if entry.name.isprintable()]
+
+
+def _images_in(root: Path, place: Path) -> Iterator[str]:
+    """Name every image in a place that is passed over, by its folder and number; links are not followed."""
+    if not is_folder(place):
+        yield from [place.relative_to(root).as_posix()] if _split(place.name)[1] in _NIFTI else []
+        return
+    for folder, _, names in os.walk(place):
+        shown = [name for name in names if not name.startswith(".")]
+        for (series, image), files in _groups(shown, _number(Path(folder).name, "I")).items():
+            if files:
+                yield Path(folder, f"S{series}_I{image}").relative_to(root).as_posix()
 
 
 def _is_led(walk: Walk, link: "os.DirEntry[str]") -> bool:
@@ -109,9 +145,7 @@ def _is_led(walk: Walk, link: "os.DirEntry[str]") -> bool:
 
 
 def _people(walk: Walk, folder: str | Path, pattern: str, depth: int = 0) -> Iterator[Path]:
-    for place in children(walk, folder):
-        if not is_folder(place):
-            continue
+    for place in _named(walk, [entry for entry in children(walk, folder) if is_folder(entry)]):
         if re.fullmatch(pattern, place.name):
             yield Path(place.path)
         elif depth + 1 < _DEPTH_OF_PEOPLE:
@@ -127,8 +161,11 @@ def _last_folders(walk: Walk, folder: Path, depth: int) -> Iterator[tuple[Path, 
     """Find the folders that hold files, or nothing at all."""
     content = children(walk, folder)
     # The entries know their kind: no file is asked for it, and there may be a million.
-    folders = [place for place in content if is_folder(place)]
-    files = [place.name for place in content if not is_folder(place)]
+    folders = _named(walk, [place for place in content if is_folder(place)])
+    # Names of DICOM files go nowhere: any will do.
+    others = [place for place in content if not is_folder(place)]
+    dicom = [place.name for place in others if _split(place.name)[1] in _DICOM and not place.name.isprintable()]
+    files = [place.name for place in _named(walk, [place for place in others if place.name not in dicom])] + dicom
     if depth and (files or not folders):
         yield folder, files
     if depth < _DEPTH_OF_IMAGES:

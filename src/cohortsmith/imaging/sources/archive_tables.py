@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import pandas as pd
 
@@ -20,8 +18,8 @@ from cohortsmith.imaging.sources.clinical_table import require_folder
 from cohortsmith.imaging.sources.delimited_text import read_frame
 from cohortsmith.imaging.sources.field_map import TableMap
 
-_SPREADSHEET = ".xlsx"
-_SUFFIXES = {".csv", ".tsv", _SPREADSHEET}
+_SPREADSHEETS = {".xlsx", ".xls", ".ods"}
+_SUFFIXES = {".csv", ".tsv", *_SPREADSHEETS}
 _DATE = re.compile(r"_([0-9]{1,2})-?([a-z]{3})-?([0-9]{4})$")
 # What a browser appends to the name of a second download.
 _COPY = re.compile(r" ?\([0-9]+\)$")
@@ -107,7 +105,7 @@ def _choose(files: Sequence[TableFile], table: TableMap) -> tuple[list[TableFile
 
 
 def _edition(file: TableFile) -> tuple[datetime, bool, str]:
-    return file.date, file.path.suffix.lower() != _SPREADSHEET, file.path.name
+    return file.date, file.path.suffix.lower() not in _SPREADSHEETS, file.path.name
 
 
 def _is_named(file: TableFile, name: str) -> bool:
@@ -137,7 +135,7 @@ def _columns(names: Iterable[str], table: TableMap) -> dict[str, str]:
 
 
 def _has_columns(path: Path, table: TableMap) -> bool:
-    if path.suffix.lower() == _SPREADSHEET:
+    if path.suffix.lower() in _SPREADSHEETS:
         return False
     with path.open("rb") as stream:
         header = stream.readline(_HEADER_BYTES).decode("utf-8", errors="replace").lstrip("\ufeff")
@@ -148,11 +146,11 @@ def _has_columns(path: Path, table: TableMap) -> bool:
 def _read(file: TableFile, table: TableMap) -> Table:
     empty = pd.DataFrame(columns=list(table.columns), dtype=str)
     try:
-        raw = _read_spreadsheet(file.path) if file.path.suffix.lower() == _SPREADSHEET else read_frame(file.path)
+        raw = read_frame(file.path)
     except StudyError as error:
+        why = f"{error.got}; {error.remedy}"
         return Table(
-            empty,
-            (f"{plain_text(file.path.name)} cannot be read ({error.got}): without it {table.lost} is not known.",),
+            empty, (f"{plain_text(file.path.name)} cannot be read ({why}): without it {table.lost} is not known.",)
         )
     columns = _columns(raw.columns, table)
     lacking = [name for name in table.required if name not in columns]
@@ -166,15 +164,6 @@ def _read(file: TableFile, table: TableMap) -> Table:
         (f"{plain_text(file.path.name)} lacks {_say(absent, table)}: they are taken as unknown.",) if absent else ()
     )
     return Table(frame.reindex(columns=list(table.columns), fill_value=""), warnings)
-
-
-def _read_spreadsheet(path: Path) -> pd.DataFrame:
-    if find_spec("openpyxl") is None:
-        raise StudyError("a spreadsheet cannot be read", where=path.name, got="openpyxl is not installed")
-    try:
-        return pd.read_excel(path, dtype=str, keep_default_na=False)
-    except (ValueError, OSError, KeyError, BadZipFile):
-        raise StudyError("a spreadsheet cannot be read", where=path.name, got="no whole .xlsx file") from None
 
 
 def _say(ours: Iterable[str], table: TableMap) -> str:

@@ -14,6 +14,7 @@ from cohortsmith.imaging.sources.delimited_text import read_frame as read_frame 
 
 _LONGEST = 100
 _FEW = 10
+_LARGEST = 1e12
 _MISSING = {"", "n/a", "na", "nan", "none", "null", "."}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _SEXES = {"m": "M", "male": "M", "1": "M", "f": "F", "female": "F", "2": "F", "o": "O", "other": "O"}
@@ -77,7 +78,7 @@ def read_table(path: Path, required: tuple[str, ...]) -> list[dict[str, str]]:
 def required_columns(columns: Columns, *extra: str) -> tuple[str, ...]:
     """List the columns a table must have: those that are named in the configuration."""
     clinical = (columns.participant, columns.diagnosis, columns.age, columns.sex, columns.mmse, columns.site)
-    return tuple(name for name in (*clinical, *extra) if name)
+    return tuple(name for name in (*clinical, *columns.further, *extra) if name)
 
 
 def row_key(row: dict[str, str], columns: Columns) -> str:
@@ -108,6 +109,11 @@ def read_person(row: dict[str, str], study: StudyConfig) -> Person:
         _number(row.get(columns.mmse, ""), "MMSE", 0, 30),
         _known(row.get(columns.site, ""), "site"),
     )
+
+
+def read_further(row: dict[str, str], columns: Columns) -> tuple[tuple[str, float], ...]:
+    """Read the numbers that are carried along under their own names; raise `UnusableValue` for what is no number."""
+    return tuple((name, _number(row.get(name, ""), name, -_LARGEST, _LARGEST)) for name in columns.further)
 
 
 def _known(value: str, name: str) -> str:

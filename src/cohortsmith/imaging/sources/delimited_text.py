@@ -1,4 +1,4 @@
-"""Tables as people export them: any of the usual encodings, separators and line ends, read as text."""
+"""Tables as people export them: text in any of the usual encodings, separators and line ends, or an .xlsx workbook."""
 
 import codecs
 import csv
@@ -10,20 +10,20 @@ from pathlib import Path
 import pandas as pd
 
 from cohortsmith.errors import StudyError
+from cohortsmith.imaging.sources.spreadsheet import is_spreadsheet, read_cells
 
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEPARATORS = (",", ";", "\t")
 
 
 def read_frame(path: Path, required: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Read a delimited table with every cell as text, stripped; cells without a value are empty.
+    """Read a table with every cell as text, stripped; cells without a value are empty.
 
     Encodings: UTF-8 with or without byte order mark, UTF-16, else Windows-1252 or Latin-1. The separator is the one
     that the header uses: comma, semicolon or tab. Lines without any value are passed over.
     Raises `StudyError` if the file is no table, has a column name twice, or lacks one of `required`.
     """
-    text = _decoded(path).replace("\r\n", "\n").replace("\r", "\n")
-    cells = _parsed(path, text)
+    cells = read_cells(path) if is_spreadsheet(path) else _parsed(path, _decoded(path))
     names = [name.strip() for name in cells.iloc[0]]
     frame = cells.iloc[1:].reset_index(drop=True).set_axis(names, axis=1)
     _require_columns(path, names, required)
@@ -41,7 +41,7 @@ def _decoded(path: Path) -> str:
             continue
         if "\0" in text:
             raise _no_table(path, "bytes that are no text")
-        return text
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     raise _no_table(path, "bytes that are no text")  # pragma: no cover - Latin-1 decodes any byte
 
 

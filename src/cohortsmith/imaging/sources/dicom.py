@@ -15,8 +15,17 @@ from cohortsmith.imaging.sources.dicom_choice import Choice, judge_visit
 from cohortsmith.imaging.sources.dicom_headers import is_archive, portions
 from cohortsmith.imaging.sources.dicom_series import Series, Survey, day_of, survey_archive, survey_folder
 from cohortsmith.imaging.sources.dicom_table import Row, match_rows
+from cohortsmith.imaging.sources.identified_rows import UnidentifiedRow
 from cohortsmith.imaging.sources.inventory import Inventory, Visit
-from cohortsmith.imaging.sources.listing import STEP, Found, collect, row_candidate, visit, visit_or_rejection
+from cohortsmith.imaging.sources.listing import (
+    STEP,
+    Found,
+    collect,
+    rejection,
+    row_candidate,
+    visit,
+    visit_or_rejection,
+)
 from cohortsmith.imaging.sources.work import Work, one_by_one
 from cohortsmith.records import Rejection
 
@@ -137,7 +146,7 @@ def _found(source: Path, choice: Choice, first: date | None) -> Found:
 def _listed(source: Path, groups: Groups, study: StudyConfig) -> list[Visit | Rejection]:
     matched = match_rows(source, groups, study)
     claims = Counter(row.groups[0] for row in matched if len(row.groups) == 1)
-    owners = {row.groups[0]: row.participant for row in matched if len(row.groups) == 1}
+    owners = {row.groups[0]: row.participant for row in matched if len(row.groups) == 1 and row.key}
     first = _first_days(groups, owners)
     found = [
         item for row in matched for item in _of_row(source, row, groups, claims, first.get(row.participant), study)
@@ -157,6 +166,8 @@ def _why_not_listed(series: Series, named: set[tuple[str, str]]) -> tuple[str, s
 def _of_row(
     source: Path, row: Row, groups: Groups, claims: Counter[tuple[str, str]], first: date | None, study: StudyConfig
 ) -> list[Visit | Rejection]:
+    if row.unidentified:
+        return _of_nobody(row.unidentified, row.groups, groups, claims)
     if not row.groups:
         return [_without_scan(row, "files.missing", "scan is missing: no DICOM series here or of this patient ID")]
     if len(row.groups) > 1:
@@ -170,6 +181,15 @@ def _of_row(
         else _rejection(row.key, choice.series, choice.rule, choice.reason)
         for choice in judge_visit(groups[row.groups[0]])
     ]
+
+
+def _of_nobody(
+    row: UnidentifiedRow, led_to: tuple[tuple[str, str], ...], groups: Groups, claims: Counter[tuple[str, str]]
+) -> list[Visit | Rejection]:
+    """Set aside the study of a row that names nobody, or the row alone if it is not the only row of one study."""
+    if len(led_to) == 1 and claims[led_to[0]] == 1:
+        return [_rejection("", one, row.error.rule, str(row.error)) for one in groups[led_to[0]]]
+    return [rejection("", row.error, row.candidate)]
 
 
 def _without_scan(row: Row, rule: str, reason: str) -> Rejection:

@@ -16,8 +16,8 @@ from cohortsmith.errors import CohortsmithError, ScanRejected
 from cohortsmith.imaging.bids import read_sidecar
 from cohortsmith.imaging.sources.candidates import is_plain_file
 from cohortsmith.imaging.sources.dicom_headers import (
+    IDENTITY,
     files_in_archive,
-    header_of_bytes,
     is_archive,
     is_bare,
     leads_out,
@@ -75,7 +75,7 @@ def files_of(visit: Visit) -> list[Path]:
         if leads_out(root, file):
             continue
         with file.open("rb") as content:
-            header = read_header(content)
+            header = read_header(content, IDENTITY)
         if header is not None and (not visit.series or digest_of(header) == visit.series):
             images.setdefault(instance_of(header, str(file)), file)
     return list(images.values())
@@ -111,7 +111,7 @@ def _add_preamble(file: Path, target: Path) -> None:
 def _gather_from_archive(place: Path, digest: str, folder: Path) -> None:
     images: set[str] = set()
     for number, (name, content) in enumerate(files_in_archive(place)):
-        header = header_of_bytes(content)
+        header = read_header(io.BytesIO(content), IDENTITY)
         if header is None or digest_of(header) != digest or instance_of(header, name) in images:
             continue
         images.add(instance_of(header, name))

@@ -18,11 +18,13 @@ from cohortsmith.imaging.sources.candidates import is_folder, is_plain_file, res
 
 # What pydicom warns of repeats what stands in the header.
 pydicom.config.logger.disabled = True
-_TAGS = [
+_TAGS = (
     *("SeriesInstanceUID", "StudyInstanceUID", "SOPInstanceUID", "PatientID", "StudyDate", "StudyTime", "SeriesNumber"),
     *("Modality", "ImageType", "SeriesDescription", "ProtocolName", "NumberOfFrames", "MRAcquisitionType"),
     *("ContrastBolusAgent", "EchoTime", "RepetitionTime", "Rows"),
-]
+)
+# Which series a file belongs to, and which image of it: read at every run of every file, so nothing else is decoded.
+IDENTITY = ("SeriesInstanceUID", "SOPInstanceUID")
 # First group of a file that begins without preamble: 0002 or 0008, little or big endian (DICOM PS3.10 7.1).
 _BARE_BEGINNINGS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 _DAMAGED_ARCHIVE = (tarfile.TarError, EOFError, OSError, lzma.LZMAError, zlib.error, ValueError, ArithmeticError)
@@ -65,16 +67,16 @@ def is_bare(content: IO[bytes]) -> bool:
     return beginning[128:] != b"DICM"
 
 
-def read_header(content: IO[bytes]) -> Fields | None:
-    """Read the fields that matter; None if the file is no DICOM. What else stands in the header is never decoded."""
+def read_header(content: IO[bytes], names: tuple[str, ...] = _TAGS) -> Fields | None:
+    """Read the named fields; None if the file is no DICOM. What else stands in the header is never decoded."""
     if is_bare(content) and not content.read(2).startswith(_BARE_BEGINNINGS):
         return None
     content.seek(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # see above; values are only decoded when they are looked at
         try:
-            header = pydicom.dcmread(content, force=True, stop_before_pixels=True, specific_tags=_TAGS)
-            return {name: _text(header, name) for name in _TAGS if name in header}
+            header = pydicom.dcmread(content, force=True, stop_before_pixels=True, specific_tags=list(names))
+            return {name: _text(header, name) for name in names if name in header}
         except Exception:  # pydicom raises errors of every kind on bytes that are no DICOM
             return None
 

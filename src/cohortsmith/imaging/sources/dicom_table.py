@@ -22,18 +22,23 @@ from cohortsmith.imaging.sources.clinical_table import (
     row_key,
 )
 from cohortsmith.imaging.sources.dicom_series import Series, day_of
+from cohortsmith.imaging.sources.identified_rows import UnidentifiedRow, split_rows
 
 _DATES = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y")
 Group = tuple[str, str]
 
 
 class Row(NamedTuple):
-    """One row of the table. groups: the (patient, study) that match it. values: its cells, sessions numbered."""
+    """One row of the table. groups: the (patient, study) that match it. values: its cells, sessions numbered.
+
+    unidentified: the row as it is, without a key, where it names no participant.
+    """
 
     key: str
     participant: str
     values: dict[str, str]
     groups: tuple[Group, ...]
+    unidentified: UnidentifiedRow | None = None
 
 
 def match_rows(source: Path, groups: Mapping[Group, Sequence[Series]], study: StudyConfig) -> list[Row]:
@@ -50,17 +55,29 @@ def match_rows(source: Path, groups: Mapping[Group, Sequence[Series]], study: St
             expected="the table's column with a visit's folder or patient ID",
             remedy="name it, or leave study.table empty",
         )
-    rows = read_table(require_table(study.table, source), required_columns(columns, columns.session, columns.file))
+    table = read_table(require_table(study.table, source), required_columns(columns, columns.session, columns.file))
+    rows, unidentified = split_rows(table, columns)
     sessions = [row.get(columns.session, "") if columns.session else "" for row in rows]
     numbered = _number_dates([row[columns.participant] for row in rows], sessions)
     named = {columns.session} - {""}
     plain = [row | dict.fromkeys(named, label) for row, label in zip(rows, numbered, strict=True)]
     require_distinct_rows(plain, columns)
     index = _index(groups)
-    return [
+    named_rows = [
         Row(row_key(row, columns), row[columns.participant], row, _matching(row[columns.file], session, groups, index))
         for row, session in zip(plain, sessions, strict=True)
     ]
+    nobody = [
+        Row(
+            "",
+            "",
+            row.values,
+            _matching(row.values[columns.file], row.values.get(columns.session, ""), groups, index),
+            row,
+        )
+        for row in unidentified
+    ]
+    return [*named_rows, *nobody]
 
 
 def read_date(text: str) -> date | None:

@@ -180,3 +180,10 @@ def read_field_map(kind: type[AnyMap], name: str) -> AnyMap:
     """Read the map field_maps/<name>.yml; raise `ConfigurationError` naming the key that cannot be used."""
     text = (resources.files(__package__) / "field_maps" / f"{name}.yml").read_text(encoding="utf-8")
     return kind.read(yaml.safe_load(text), f"field_maps/{name}.yml")
+
+
+@cache
+def known_diagnoses() -> frozenset[str]:
+    """Give our own words for diagnoses, to which those of the archives are translated."""
+    maps = (read_field_map(AdniMap, "adni").values.diagnosis, read_field_map(AiblMap, "aibl").values.diagnosis)
+    return frozenset(word for one in maps for word in one.values())

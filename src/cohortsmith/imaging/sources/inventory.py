@@ -27,6 +27,7 @@ class Visit(NamedTuple):
     orientation:    names a known fault of the header that has to be put right
     folders:        where in `source` the files lie, for a series spread over several folders; empty for `source` itself
     content:        hash of the scan's content where the reader knows it, else empty
+    further:        numbers of study.columns.further by their names, NaN if unknown
     """
 
     key: str
@@ -47,6 +48,7 @@ class Visit(NamedTuple):
     orientation: str = ""
     folders: tuple[str, ...] = ()
     content: str = ""
+    further: tuple[tuple[str, float], ...] = ()
 
 
 class ClinicalVisit(NamedTuple):

@@ -10,10 +10,12 @@ from cohortsmith.imaging.sources.candidates import candidate_name
 from cohortsmith.imaging.sources.clinical_table import (
     Person,
     UnusableValue,
+    read_further,
     read_person,
     require_distinct_rows,
     row_key,
 )
+from cohortsmith.imaging.sources.identified_rows import UnidentifiedRow, split_rows
 from cohortsmith.imaging.sources.inventory import Inventory, Visit
 from cohortsmith.records import Rejection
 
@@ -43,16 +45,19 @@ def list_rows(
     """Make one visit or one rejection of every row, and a rejection of every delivered scan that no row names.
 
     find: gives a row's raw scan, or raises `UnusableValue`. delivered: scans, relative to the study's folder.
-    Rows that lead to one and the same scan are all set aside.
-    Raises `StudyError` if rows repeat a visit or participants would clash.
+    Rows that lead to one and the same scan are all set aside, and so is a row that names no participant.
+    Raises `StudyError` if rows repeat a visit, participants would clash, or no row names one.
     """
-    require_distinct_rows(rows, study.columns)
-    people = {row_key(row, study.columns): row for row in rows}
+    identified, unidentified = split_rows(rows, study.columns)
+    require_distinct_rows(identified, study.columns)
+    people = {row_key(row, study.columns): row for row in identified}
     found = {key: _found_or_rejection(key, row, find) for key, row in people.items()}
-    shared = Counter(one.place for one in found.values() if isinstance(one, Found))
+    nobody = [(row, _found_or_rejection("", row.values, find)) for row in unidentified]
+    shared = Counter(one.place for one in (*found.values(), *(one for _, one in nobody)) if isinstance(one, Found))
     items = [_visit_or_rejection(key, one, people[key], study, shared) for key, one in found.items()]
     unnamed = sorted(set(delivered) - set(shared))
-    inventory = collect([*items, *(_unnamed(place) for place in unnamed)])
+    refused = [_unidentified(row, one, shared) for row, one in nobody]
+    inventory = collect([*items, *refused, *(_unnamed(place) for place in unnamed)])
     lost = ((item.candidate, people[item.key][study.columns.participant]) for item in items)
     named = ((candidate_name(place), place) for place in (*shared, *unnamed))
     return inventory._replace(places=tuple({**dict(lost), **dict(named)}.items()))
@@ -63,6 +68,13 @@ def _found_or_rejection(key: str, row: Row, find: Callable[[Row], Found]) -> Fou
         return find(row)
     except UnusableValue as error:
         return rejection(key, error, row_candidate(key))
+
+
+def _unidentified(row: UnidentifiedRow, found: Found | Rejection, shared: Counter[str]) -> Rejection:
+    """Set aside the scan of a row that names nobody, or the row alone if another one leads to the scan, too."""
+    if isinstance(found, Found) and shared[found.place] == 1:
+        return rejection("", row.error, candidate_name(found.place))
+    return rejection("", row.error, row.candidate)
 
 
 def _visit_or_rejection(
@@ -79,7 +91,7 @@ def _visit_or_rejection(
 def visit_or_rejection(key: str, found: Found, row: Row, study: StudyConfig) -> Visit | Rejection:
     """Make a visit of a scan and its row, or a rejection if the row holds a value that cannot be used."""
     try:
-        return visit(key, found, read_person(row, study))
+        return visit(key, found, read_person(row, study))._replace(further=read_further(row, study.columns))
     except UnusableValue as error:
         return rejection(key, error, candidate_name(found.place))
 

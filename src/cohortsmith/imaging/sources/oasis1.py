@@ -120,7 +120,7 @@ def _read_table(study: StudyConfig, root: Path, names: OasisMap) -> Table:
             "no table of OASIS-1 can be used",
             where="study.table",
             got=" ".join(read.warnings) or "no row with an ID such as OAS1_0001_MR1",
-            expected="oasis_cross-sectional.csv, or .xlsx where openpyxl is installed",
+            expected="oasis_cross-sectional.csv or .xlsx",
             remedy="save the spreadsheet as CSV beside the images, or name it in study.table",
         )
     return Table(first, read.warnings)

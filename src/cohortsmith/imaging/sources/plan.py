@@ -9,6 +9,7 @@ from cohortsmith.imaging.sources.changes import Changes, compare
 from cohortsmith.imaging.sources.inventory import Inventory
 from cohortsmith.imaging.sources.ledger import LedgerRow, build_ledger
 from cohortsmith.imaging.sources.pseudonyms import keep_names
+from cohortsmith.imaging.sources.selection import say_first_is_lost, subjects_with_later_sessions
 from cohortsmith.records import Rejection
 
 
@@ -46,8 +47,11 @@ def make_plan(
 
 
 def _without(inventory: Inventory, unreadable: Mapping[str, str]) -> Inventory:
+    subjects = subjects_with_later_sessions(inventory)
     refused = [
-        Rejection(visit.key, "ingest", unreadable[visit.key], visit.candidate, "scan.unreadable")
+        say_first_is_lost(
+            Rejection(visit.key, "ingest", unreadable[visit.key], visit.candidate, "scan.unreadable"), subjects
+        )
         for visit in inventory.visits
         if visit.key in unreadable
     ]

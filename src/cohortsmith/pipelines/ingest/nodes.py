@@ -21,7 +21,7 @@ from cohortsmith.imaging.sources.inventory import ClinicalVisit
 from cohortsmith.imaging.sources.ledger import LedgerRow, build_ledger
 from cohortsmith.imaging.sources.plan import IngestPlan, bids_files, make_plan
 from cohortsmith.imaging.sources.pseudonym_map import write_pseudonym_map
-from cohortsmith.imaging.sources.selection import select
+from cohortsmith.imaging.sources.selection import say_first_is_lost, select, subjects_with_later_sessions
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.records import Rejection
 
@@ -29,7 +29,7 @@ from .moves import move_results
 from .printing import print_plan
 
 log = logging.getLogger(__name__)
-_FEW = 32
+_FEW, _FEW_JOBS = 32, 3  # scans, and jobs of a thousand headers, for which no worker is worth its start
 _WHO = ("key", "participant_id", "session_id", "diagnosis", "age", "sex", "mmse", "site")
 Batch = tuple[dict[str, Stored | None], list[dict[str, str]]]
 
@@ -38,7 +38,7 @@ def list_visits(study: StudyConfig, execution: ExecutionConfig, delivered: Any =
     """List every scan that the study offers. `delivered` only orders this node after a simulated delivery."""
 
     def work(function: Any, items: dict[str, tuple[Any, ...]]) -> Iterator[Any]:
-        for outcome in _run(function, items, execution, f"read {role} headers"):
+        for outcome in _run(function, items, execution, f"read {role} headers", few=_FEW_JOBS):
             if outcome.error:
                 raise outcome.error
             yield outcome.value
@@ -49,9 +49,11 @@ def list_visits(study: StudyConfig, execution: ExecutionConfig, delivered: Any =
     return inventory
 
 
-def _run(function: Any, items: dict[str, tuple[Any, ...]], execution: ExecutionConfig, title: str) -> Iterator[Outcome]:
+def _run(
+    function: Any, items: dict[str, tuple[Any, ...]], execution: ExecutionConfig, title: str, *, few: int = _FEW
+) -> Iterator[Outcome]:
     """Do a few items at once here, many in worker processes, whose start takes seconds."""
-    if len(items) > _FEW:
+    if len(items) > few:
         yield from run_items(function, items, execution=execution, title=title)
         return
     for key, arguments in items.items():
@@ -101,7 +103,7 @@ def convert_scans(
     plan: IngestPlan, done: dict[str, Stored], execution: ExecutionConfig, *, role: str
 ) -> Iterator[Batch]:
     """Write each visit's scan into BIDS at once, unless the same content was converted before."""
-    rejections = list(plan.inventory.rejections)
+    rejections, subjects = list(plan.inventory.rejections), subjects_with_later_sessions(plan.inventory)
     for key, stored in move_results(plan.changes.moves, done):
         yield {key: stored}, _rows(rejections)
     yield dict.fromkeys(plan.changes.dropped), _rows(rejections)
@@ -109,7 +111,7 @@ def convert_scans(
     todo = {key: (visits[key],) for key in plan.changes.todo}
     for outcome in run_items(convert_one, todo, execution=execution, title=f"convert {role} scans to BIDS"):
         if outcome.error:
-            rejections.append(_refused(visits[outcome.key], outcome.error))
+            rejections.append(say_first_is_lost(_refused(visits[outcome.key], outcome.error), subjects))
             yield {outcome.key: None}, _rows(rejections)
         else:
             record = {**outcome.value.record, "Fingerprint": plan.marks[outcome.key]}
@@ -141,12 +143,16 @@ def write_ledger(
 
 
 def describe_participants(plan: IngestPlan, scans: dict[str, Stored]) -> pd.DataFrame:
-    """Keep one row per converted scan: who, when, label, age (top-coded), sex, MMSE, site, and by which rule."""
+    """Keep one row per converted scan: who, when, label, age (top-coded), sex, MMSE, site, and by which rule.
+
+    After these the numbers that the study's configuration names (study.columns.further).
+    """
     columns = [*_WHO, *SCAN_COLUMNS]
     # Nothing else: the path of a scan need not even be text.
-    rows = [[getattr(visit, name) for name in columns] for visit in plan.inventory.visits if visit.key in scans]
-    table = pd.DataFrame(rows, columns=columns)
-    return table.assign(age=table["age"].clip(upper=HIGHEST_AGE))
+    visits = [visit for visit in plan.inventory.visits if visit.key in scans]
+    table = pd.DataFrame([[getattr(visit, name) for name in columns] for visit in visits], columns=columns)
+    further = pd.DataFrame([dict(visit.further) for visit in visits], index=table.index, dtype=float)
+    return table.assign(age=table["age"].clip(upper=HIGHEST_AGE), **further)
 
 
 def describe_clinical_visits(inventory: Inventory) -> pd.DataFrame:
