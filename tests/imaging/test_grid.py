@@ -60,6 +60,13 @@ def test_a_scan_is_coarsened_by_whole_cells_only_where_it_is_finer() -> None:
     assert coarsen(fine, 1.2) is fine
 
 
+def test_each_axis_is_coarsened_by_its_own_voxel_size() -> None:
+    slices = ramp((20, 20, 5), np.diag([1.0, 1, 5, 1]))
+    coarse = coarsen(slices, 4)
+    assert coarse.data.shape == (5, 5, 5)
+    np.testing.assert_allclose(coarse.data, ramp(coarse.data.shape, coarse.affine).data, atol=1e-4)
+
+
 def test_resampling_onto_its_own_grid_changes_nothing(volume: Volume) -> None:
     np.testing.assert_allclose(resample(volume, np.eye(4), grid_of(volume)).data, volume.data, atol=1e-6)
 

@@ -96,13 +96,29 @@ def test_a_whole_head_of_the_phantom_is_put_where_it_belongs() -> None:
     assert rotation_between(found, scan.truth.pose) < 2
 
 
+TURNED_LABELS = np.array([[0.0, 0, -1, 0], [1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+SWAPPED_LABELS = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+
+
+@pytest.mark.ants
+@pytest.mark.parametrize("labels", [TURNED_LABELS, SWAPPED_LABELS], ids=["turned", "mirrored"])
+def test_wrong_orientation_labels_are_made_good_but_for_left_and_right(labels: np.ndarray) -> None:
+    scan = scan_of(POSE, np.eye(3))
+    found = register(Volume(scan.data, labels @ scan.affine), FAST)
+    # The template is symmetric: of a mirrored scan the best that can be found is the place of its mirror image.
+    mirror = np.diag([np.linalg.det(labels), 1, 1, 1])
+    truth = mirror @ POSE @ np.linalg.inv(labels)
+    assert brain_displacement(found, truth) < 1
+    assert rotation_between(found, truth) < 1
+
+
 @pytest.mark.ants
 def test_a_bad_start_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     good = registration.starts
 
-    def misleading(moving: Volume) -> list[np.ndarray]:
+    def misleading(moving: Volume, count: int, template_path: str) -> list[np.ndarray]:
         far = pose((0, 0, 0), (0, 70, 60))
-        return [far, good(moving)[0]]
+        return [far, good(moving, 1, template_path)[0]]
 
     monkeypatch.setattr(registration, "starts", misleading)
     assert brain_displacement(register(scan_of(POSE, np.eye(3)), FAST), POSE) < 1

@@ -23,17 +23,19 @@ class BiasFieldConfig(Config):
 class RegistrationConfig(Config):
     """Rigid then affine registration to the template by mutual information.
 
-    template_resolution: mm of the template, and of the copy of the scan, that are compared.
+    template_resolution: mm of the template that is compared; the copy of the scan is twice as fine.
     smoothing_sigmas: mm. mask_dilation: mm around the brain that the metric still sees.
+    starts: poses, of all that are tried, from which a coarse rigid registration begins; the best end goes on.
     """
 
     transform: Literal["affine", "rigid"] = "affine"
     template_resolution: PositiveFloat = 2.0
-    sampling_fraction: float = Field(0.25, gt=0, le=1)
+    sampling_fraction: float = Field(0.1, gt=0, le=1)
     iterations: tuple[int, ...] = (1000, 500, 250)
     shrink_factors: tuple[PositiveInt, ...] = (4, 2, 1)
-    smoothing_sigmas: tuple[float, ...] = (3, 2, 1)
+    smoothing_sigmas: tuple[float, ...] = (3, 2, 0)
     mask_dilation: float = Field(6.0, ge=0)
+    starts: PositiveInt = 3
     seed: PositiveInt = 345
 
     @model_validator(mode="after")

@@ -46,12 +46,12 @@ def _at_cell_centres(data: NDArray[np.float32], factor: int, axis: int) -> NDArr
     return (data.take(before, axis) + data.take(after, axis)) * np.float32(0.5)
 
 
-def block_mean(volume: Volume, factor: int) -> Volume:
-    """Average cells of `factor` voxels per axis, dropping the incomplete last ones: a copy without aliasing."""
+def block_mean(volume: Volume, factors: int | NDArray[np.int_]) -> Volume:
+    """Average cells of `factors` voxels (one per axis), dropping the incomplete last ones: a copy without aliasing."""
     data = volume.data
-    for axis in range(3):
-        data = _cell_means(data, factor, axis) if data.shape[axis] > 1 else data
-    return Volume(data, _coarser_affine(volume, factor))
+    for axis, factor in enumerate(np.broadcast_to(factors, 3)):
+        data = _cell_means(data, int(factor), axis) if factor > 1 and data.shape[axis] > 1 else data
+    return Volume(data, _coarser_affine(volume, factors))
 
 
 def _cell_means(data: NDArray[np.float32], factor: int, axis: int) -> NDArray[np.float32]:
@@ -60,18 +60,18 @@ def _cell_means(data: NDArray[np.float32], factor: int, axis: int) -> NDArray[np
     return np.asarray(sums / factor, dtype=np.float32)
 
 
-def _coarser_affine(volume: Volume, factor: int) -> NDArray[np.float64]:
+def _coarser_affine(volume: Volume, factors: int | NDArray[np.int_]) -> NDArray[np.float64]:
     # A cell's centre lies (factor - 1) / 2 voxels beyond the centre of its first voxel.
-    factors = np.where(np.array(volume.data.shape) > 1, factor, 1)
+    factors = np.where(np.array(volume.data.shape) > 1, factors, 1)
     affine = np.asarray(volume.affine @ np.diag([*factors, 1.0]))
     affine[:3, 3] = volume.affine[:3, :3] @ ((factors - 1) / 2) + volume.affine[:3, 3]
     return affine
 
 
 def coarsen(volume: Volume, spacing: float) -> Volume:
-    """Average whole cells until voxels are about `spacing` mm; a volume that is coarse enough stays as it is."""
-    factor = round(spacing / float(voxel_sizes(volume.affine).max()))
-    return block_mean(volume, factor) if factor > 1 else volume
+    """Average whole cells until voxels are about `spacing` mm along each axis; axes that are coarse enough stay."""
+    factors = np.maximum(np.rint(spacing / voxel_sizes(volume.affine)), 1).astype(int)
+    return block_mean(volume, factors) if factors.max() > 1 else volume
 
 
 def resample(volume: Volume, transform: NDArray[np.float64], grid: Grid, order: int = 1) -> Volume:

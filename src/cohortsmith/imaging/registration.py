@@ -1,7 +1,8 @@
 """Rigid, then affine, alignment of a scan to the template by mutual information, from several starts.
 
-Stages and settings follow antsRegistrationSyNQuick.sh -t a, as used by Clinica's t1-linear (see Chadebec et al. 2022,
-section 1.5); the metric looks only around the brain, because the template has none of the rest of the head.
+Metric and schedule follow antsRegistrationSyNQuick.sh -t a, as used by Clinica's t1-linear (see Chadebec et al. 2022,
+section 1.5). The metric looks only around the brain, because the template has none of the rest of the head; the rigid
+stage is coarse, because the affine one that follows ends in the same place after a fine one (docs/preparation.md).
 """
 
 from pathlib import Path
@@ -15,7 +16,8 @@ from cohortsmith.config.preparation import RegistrationConfig
 from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.ants_door import load_ants, matrix_from_itk, matrix_to_itk, orthogonal_affine, to_ants
 from cohortsmith.imaging.grid import coarsen, grid_of, resample
-from cohortsmith.imaging.intensity import foreground, winsorise
+from cohortsmith.imaging.intensity import winsorise
+from cohortsmith.imaging.starts import starts
 from cohortsmith.imaging.template import brain_mask, template
 from cohortsmith.imaging.volume import Volume
 
@@ -37,11 +39,12 @@ def register(volume: Volume, config: RegistrationConfig, key: str = "", template
     template_path: of the user's template; nothing means the one nilearn ships.
     Raises `ScanRejected`, where=key, if ANTs finds no overlap to work on.
     """
-    copy = coarsen(volume, config.template_resolution)
+    # Twice as fine: points of the template fall between the scan's voxels, and interpolating coarse ones blurs.
+    copy = coarsen(volume, config.template_resolution / 2)
     moving = Volume(winsorise(copy.data), copy.affine)
-    stages = ("Rigid", "Affine") if config.transform == "affine" else ("Rigid",)
+    stage = "Affine" if config.transform == "affine" else "Rigid"
     try:
-        return run_stages(moving, best_start(moving, config, template_path), stages, config, template_path)
+        return run_stage(moving, best_start(moving, config, template_path), stage, config, template_path)
     except RuntimeError:
         raise ScanRejected(
             "scan cannot be registered to the template",
@@ -56,27 +59,11 @@ def best_start(moving: Volume, config: RegistrationConfig, template_path: str = 
     """Align rigidly and coarsely from each start, and keep the result with the highest mutual information."""
     quick = config.model_copy(update=_QUICK)
     coarse = coarsen(moving, quick.template_resolution)
-    ends = [run_stages(coarse, start, ("Rigid",), quick, template_path) for start in starts(coarse)]
-    return max(ends, key=lambda matrix: similarity(coarse, matrix, quick, template_path))
-
-
-def starts(moving: Volume) -> list[Matrix]:
-    """Give the translations to try: tissue's centre of mass, centre of the field of view, and the scanner's own."""
-    brain = brain_mask(4.0)
-    target = _world_centre(np.argwhere(brain.data > 0).mean(axis=0), brain.affine)
-    mass = _world_centre(np.argwhere(foreground(moving.data)).mean(axis=0), moving.affine)
-    middle = _world_centre((np.array(moving.data.shape) - 1) / 2, moving.affine)
-    return [_translation(target - mass), _translation(target - middle), np.eye(4)]
-
-
-def _world_centre(index: NDArray[np.float64], affine: Matrix) -> NDArray[np.float64]:
-    return np.asarray(affine[:3, :3] @ index + affine[:3, 3])
-
-
-def _translation(shift: NDArray[np.float64]) -> Matrix:
-    matrix = np.eye(4)
-    matrix[:3, 3] = shift
-    return matrix
+    found = [
+        run_stage(coarse, start, "Rigid", quick, template_path)
+        for start in starts(coarse, config.starts, template_path)
+    ]
+    return max(found, key=lambda matrix: similarity(coarse, matrix, quick, template_path))
 
 
 def similarity(moving: Volume, matrix: Matrix, config: RegistrationConfig, template_path: str = "") -> float:
@@ -96,22 +83,20 @@ def mutual_information(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float((joint[seen] * np.log(joint[seen] / independent[seen])).sum())
 
 
-def run_stages(
-    moving: Volume, start: Matrix, stages: tuple[str, ...], config: RegistrationConfig, template_path: str = ""
-) -> Matrix:
-    """Run ANTs' linear stages one after another from `start`; give the matrix scan's world -> template's world."""
+def run_stage(moving: Volume, start: Matrix, stage: str, config: RegistrationConfig, template_path: str = "") -> Matrix:
+    """Run ANTs' stage, Rigid or Affine, from `start`; give the matrix scan's world -> template's world."""
     # What ITK cannot hold (shear of the scan's own affine) is put before the transform it finds.
     shear = orthogonal_affine(moving.affine) @ np.linalg.inv(moving.affine)
     with TemporaryDirectory() as folder:
         fixed = to_ants(template(config.template_resolution, template_path)).clone("double")
         found = _antsregistration(
-            fixed, to_ants(moving).clone("double"), start @ np.linalg.inv(shear), stages, config, Path(folder)
+            fixed, to_ants(moving).clone("double"), start @ np.linalg.inv(shear), stage, config, Path(folder)
         )
     return np.asarray(found @ shear)
 
 
 def _antsregistration(
-    fixed: Any, moving: Any, start: Matrix, stages: tuple[str, ...], config: RegistrationConfig, folder: Path
+    fixed: Any, moving: Any, start: Matrix, stage: str, config: RegistrationConfig, folder: Path
 ) -> Matrix:
     ants = load_ants()
     mask = to_ants(brain_mask(config.template_resolution, config.mask_dilation)) != 0
@@ -123,8 +108,7 @@ def _antsregistration(
     arguments += ["--initial-moving-transform", str(folder / "start.mat")]
     arguments += ["--masks", f"[{pointer(mask)},NA]"]
     arguments += ["--output", str(folder / "end"), "--collapse-output-transforms", "1"]
-    for stage in stages:
-        arguments += _stage(stage, images, config)
+    arguments += _stage(stage, images, config)
     ants.registration(arguments, None)
     return np.asarray(np.linalg.inv(_read_transform(ants, folder / "end0GenericAffine.mat")))
 
