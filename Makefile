@@ -1,6 +1,7 @@
 # make demo     install into .venv and run the whole chain on the embedded phantom study
 # make test     install and run every test        make lint   style, types, import contracts
-# make oasis    the chain on the OASIS-1 slices   make ui     open the MLflow UI
+# make oasis    10 x 5-fold cross-validation of all arms on the OASIS-1 slices: 3 hours of one core, shared by all
+# make ui       open the MLflow UI
 # make toy      the thesis's tables on small image sets
 # make bench    speed and memory, beside pythae 0.1.2 (BENCH=--quick: few repeats)
 SHELL := /bin/bash

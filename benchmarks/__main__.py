@@ -8,7 +8,17 @@ import torch
 
 from benchmarks.outcome import FULL, QUICK, Outcome
 
-BENCHMARKS = ("training_step", "sampler", "memory", "decoding_memory", "scaling", "classifier", "ingestion")
+BENCHMARKS = (
+    "training_step",
+    "sampler",
+    "memory",
+    "decoding_memory",
+    "scaling",
+    "classifier",
+    "ingestion",
+    "preparation",
+    "tracking",
+)
 THREADS = 2  # as the reference figures
 
 

@@ -91,7 +91,8 @@ class TrackRuns:
         }
         config = RunParameters.config
         assert config is not None
-        if config.ingest.dry_run:  # nothing is written, the lock and the tracker's store included
+        only_shown = list(run_params.get("pipeline_names") or []) == ["interim"]
+        if config.ingest.dry_run or only_shown:  # nothing is written, the lock and the tracker's store included
             return
         self._lock = acquire_lock(self._home / "data" / ".run.lock")
         store = tracking.open_store(
@@ -120,15 +121,8 @@ class TrackRuns:
         # Not after_node_run: a step that saves scan by scan works between two saves, long after it "ran".
         self._seconds[node.name] = round(time.monotonic() - self._started, 2)
         run = type(self).active
-        if run is None:
-            return
-        if dataset_name.endswith("tracked_runs"):
-            for child in data:
-                run.publish(TrackedRun(*child))
-        elif dataset_name.endswith("tracked_metrics"):
-            run.log_metrics(data)
-        elif dataset_name in tracking.ARTIFACTS and self._catalog is not None:
-            run.log_artifact(Path(self._catalog[dataset_name]._describe()["filepath"]))
+        if run is not None:
+            self._publish(run, dataset_name, data)
 
     @hook_impl
     def after_pipeline_run(self) -> None:
@@ -156,6 +150,26 @@ class TrackRuns:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    def _publish(self, run: "tracking.ParentRun", dataset_name: str, data: Any) -> None:
+        if dataset_name.endswith("tracked_runs"):
+            for child in data:
+                run.publish(TrackedRun(*child))
+        elif dataset_name.endswith("tracked_metrics"):
+            run.log_metrics(data)
+        elif dataset_name.endswith("tracked_figures"):
+            run.log_figures(data)
+        elif dataset_name.endswith(".model_card") and self.settings.get("models") != "none":
+            files = (self._file_of(dataset_name, sibling) for sibling in ("generator", "model_card_text"))
+            run.publish_decoder(data, *files)
+        elif dataset_name in tracking.ARTIFACTS:
+            run.log_artifact(self._file_of(dataset_name))
+
+    def _file_of(self, dataset_name: str, sibling: str = "") -> Path:
+        """Give the file of a catalog entry, or of the one beside it in the same namespace."""
+        assert self._catalog is not None
+        named = f"{dataset_name.rpartition('.')[0]}.{sibling}" if sibling else dataset_name
+        return Path(self._catalog[named]._describe()["filepath"])
 
     def _reporting_folder(self) -> Path:
         return self._home / "data" / "08_reporting" / RunParameters.study_name()

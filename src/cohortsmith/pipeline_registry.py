@@ -20,21 +20,27 @@ def register_pipelines() -> dict[str, Pipeline]:
     config = RunParameters.config or _read_base_configuration()
     study = config.study
     roles = ("training", "external") if study.external_path else ("training",)
+    searched = "optimised" in config.judge.nets
     if config.ingest.dry_run:
         return dict.fromkeys((*STAGES, "__default__"), ingest.create_dry_run(roles))
     built = {
         "ingest": ingest.create_pipeline(roles, simulated=study.simulated),
         "prepare": prepare.create_pipeline(roles),
-        "learn": learn.create_pipeline(roles, study.labels, folds=config.split.folds > 0),
+        "learn": learn.create_pipeline(
+            roles, study.labels, folds=config.split.folds > 0, judged="judge" in study.stages
+        ),
         "augment": augment.create_pipeline(study.labels),
-        "judge": judge.create_pipeline(roles, study.labels, simulated=study.simulated),
+        "judge": judge.create_pipeline(roles, study.labels, simulated=study.simulated, searched=searched),
     }
     if study.simulated:
         built["ingest"] = phantom.create_pipeline(roles) + built["ingest"]
     stages = [stage for stage in built if stage in study.stages]
     built["report"] = report.create_pipeline(roles, study.labels, stages, simulated=study.simulated)
     everything = sum((built[stage] for stage in (*stages, "report") if stage in study.stages), Pipeline([]))
-    return {**{stage: built[stage] for stage in (*stages, "report")}, "__default__": everything}
+    named = {stage: built[stage] for stage in (*stages, "report")}
+    if "judge" in stages:
+        named["interim"] = judge.create_interim(study.labels, searched=searched)
+    return {**named, "__default__": everything}
 
 
 def _read_base_configuration() -> RunConfig:

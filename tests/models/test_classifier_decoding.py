@@ -82,6 +82,17 @@ def test_a_stored_generator_decodes_as_the_one_in_memory_after_a_journey_to_a_wo
     assert len(pickle.dumps(decoder)) < 1000
 
 
+def test_what_was_first_decoded_while_testing_decodes_alike_while_training(fitted, tmp_path) -> None:
+    tensors, plain = to_checkpoint(fitted)
+    save_file(tensors, tmp_path / "tested.safetensors")
+    (tmp_path / "tested.json").write_text(json.dumps({"model": plain}))
+    decode, points = decoder_of_file(tmp_path / "tested.safetensors"), torch.zeros(BLOCK, 3)
+    with torch.inference_mode():
+        first = decode(points)
+
+    assert torch.equal(decode(points), first)
+
+
 def test_of_ten_thousand_images_only_those_of_a_batch_are_decoded() -> None:
     held = []
 

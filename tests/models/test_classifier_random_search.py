@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna import create_study
+from optuna.samplers import RandomSampler
 
 from cohortsmith.config.classifier import CustomConfig, OptimizedConfig
 from cohortsmith.config.random_search import RandomSearchConfig
@@ -15,10 +17,10 @@ from cohortsmith.models.classifier_architectures import architecture_of
 from cohortsmith.models.classifier_batches import Labelled
 from cohortsmith.models.classifier_random_search import (
     best_architecture,
+    conclude,
     dense_widths,
     draw_architecture,
     plan_trials,
-    search,
     stratified_folds,
     train_fold,
 )
@@ -27,10 +29,15 @@ SPACE = RandomSearchConfig()
 SHAPE = (84, 104, 89)
 
 
+def draw(space: RandomSearchConfig, seed: int) -> CustomConfig:
+    study = create_study(sampler=RandomSampler(seed))
+    return draw_architecture(space, SHAPE, study.ask())
+
+
 @settings(max_examples=100, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_every_draw_lies_in_the_space_and_follows_the_rules(seed) -> None:
-    config = draw_architecture(SPACE, SHAPE, np.random.default_rng(seed))
+    config = draw(SPACE, seed)
     assert 2 <= len(config.channels) <= 6
     assert config.channels[0] in (2, 5)
     assert all(after == before * (2 if before < 256 else 1) for before, after in pairwise(config.channels))
@@ -49,7 +56,7 @@ def test_dense_widths_are_a_geometric_progression_down_to_two_logits() -> None:
 
 def test_channels_stop_doubling_at_the_limit() -> None:
     space = RandomSearchConfig(blocks=(6, 6), first_channels=(5,), channels_limit=20)
-    config = draw_architecture(space, SHAPE, np.random.default_rng(0))
+    config = draw(space, 0)
     assert config.channels == (5, 10, 20, 20, 20, 20)
 
 
@@ -60,7 +67,7 @@ def test_the_published_choice_can_be_drawn() -> None:
     )  # fmt: skip
     assert architecture_of(config) == architecture_of(OptimizedConfig())
     space = RandomSearchConfig(blocks=(6, 6), first_channels=(5,), dense_layers=(1, 1), convolutions=(1, 3))
-    drawn = [draw_architecture(space, SHAPE, np.random.default_rng(seed)) for seed in range(500)]
+    drawn = [trial.config for trial in plan_trials(space.model_copy(update={"n_architectures": 500}), SHAPE, 0)][::5]
     assert (config.channels, config.convolutions, ()) in {(one.channels, one.convolutions, one.dense) for one in drawn}
 
 
@@ -76,19 +83,8 @@ def test_an_architecture_follows_from_the_seed_and_its_number_however_many_there
     assert few[0].config != other[0].config
 
 
-TRIALS = plan_trials(RandomSearchConfig(n_architectures=3, n_folds=2), SHAPE, 0)
-
-
-def test_a_search_goes_on_with_what_has_no_score() -> None:
-    trained = []
-
-    def train_one_fold(trial) -> float:
-        trained.append(trial.key)
-        return 0.5
-
-    done = {TRIALS[0].key: 0.9, TRIALS[3].key: 0.8}
-    found = dict(search(TRIALS, done, train_one_fold))
-    assert trained == list(found) == [TRIALS[k].key for k in (1, 2, 4, 5)]
+SMALL = RandomSearchConfig(n_architectures=3, n_folds=2)
+TRIALS = plan_trials(SMALL, SHAPE, 0)
 
 
 def scores(*values: float) -> dict[str, float]:
@@ -105,12 +101,18 @@ def scores(*values: float) -> dict[str, float]:
     ],
 )
 def test_the_best_mean_over_all_folds_wins(values, best) -> None:
-    assert best_architecture(TRIALS, scores(*values)) == TRIALS[2 * best].config
+    assert best_architecture(SMALL, SHAPE, 0, scores(*values)) == TRIALS[2 * best].config
 
 
 def test_without_a_complete_architecture_there_is_no_best_one() -> None:
     with pytest.raises(StudyError, match="no architecture"):
-        best_architecture(TRIALS, scores(0.4))
+        best_architecture(SMALL, SHAPE, 0, scores(0.4))
+
+
+def test_the_study_knows_every_draw_and_which_ones_failed() -> None:
+    study = conclude(SMALL, SHAPE, 0, scores(0.5, 0.7, 0.9))
+    assert [(one.value, one.state.name) for one in study.trials] == [(0.6, "COMPLETE"), (None, "FAIL"), (None, "FAIL")]
+    assert all(one.params["blocks"] == len(TRIALS[2 * k].config.channels) for k, one in enumerate(study.trials))
 
 
 def test_folds_cover_every_image_once_and_keep_the_shares_of_the_classes() -> None:

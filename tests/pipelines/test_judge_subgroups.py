@@ -57,6 +57,19 @@ def test_a_study_that_knows_nothing_of_its_subjects_has_no_groups():
     assert compare_groups(predictions("real", "synthetic"), splits_of(), JUDGE, 1, {}).empty
 
 
+def test_in_a_cross_validation_whoever_trains_elsewhere_is_in_a_group_too():
+    splits = splits_of(sex=["F"] * 30 + ["M"] * 30).assign(split=["train", "validation", "test"] * 20)
+    dealt = predictions("real", "synthetic").assign(training_set="cross-validation", net="baseline", fold=0)
+    single = predictions("real", "synthetic").assign(training_set="train-full", net="baseline", fold=np.nan)
+    tested = single[single["participant_id"].isin(splits.loc[splits["split"] == "test", "participant_id"])]
+
+    found = compare_groups(pd.concat([dealt, tested]), splits, JUDGE, 1, {})
+    sizes = (found["n_controls"] + found["n_patients"]).groupby(found["training_set"]).unique().map(list)
+
+    assert sizes.to_dict() == {"cross-validation": [30], "train-full": [10]}
+    assert found.columns[:2].tolist() == ["training_set", "net"]
+
+
 def test_groups_of_a_handful_are_listed_and_not_judged():
     splits = splits_of(6, sex=["F", "M"] * 3)
 

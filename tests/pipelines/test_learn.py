@@ -76,7 +76,7 @@ def test_validation_subjects_are_handed_over_only_where_asked_for(monkeypatch, t
         given.append(validation)
         raise Killed
 
-    monkeypatch.setattr("cohortsmith.pipelines.learn.nodes.fit_vae", watched)
+    monkeypatch.setattr("cohortsmith.pipelines.learn.fits.fit_vae", watched)
     with pytest.raises(Killed):
         fit(tmp_path, BRIEF.model_copy(update={"stop_on": stop_on}))
     assert getattr(given[0], "shape", None) == seen

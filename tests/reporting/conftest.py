@@ -22,7 +22,7 @@ from cohortsmith.reporting.content import (
     RunFacts,
 )
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
-from cohortsmith.reporting.wording import describe_methods
+from cohortsmith.reporting.methods import describe_methods
 
 STUDY = {"name": "phantom", "source": "adni", "simulated": True, "labels": ["CN", "AD"]}
 SHAPE = (28, 36, 32)
@@ -180,6 +180,7 @@ def whole_study(rng: np.random.Generator) -> ReportContent:
             "train_classifiers": 201.7,
             "render": 2.2,
         },
+        config=RunConfig.model_validate({"study": STUDY}),
         methods=describe_methods(RunConfig.model_validate({"study": STUDY})),
         limits=("Ages above 89 are given as 89.",),
         citation="Marcus DS et al. Open Access Series of Imaging Studies. J Cogn Neurosci 19(9), 2007.",

@@ -13,9 +13,10 @@ from cohortsmith.evaluation.effect_sizes import size_effects
 from cohortsmith.evaluation.scores import compare_arms
 from cohortsmith.evaluation.subgroups import SubgroupEffect
 from cohortsmith.reporting.content import Fidelity, ReportContent
+from cohortsmith.reporting.methods import describe_methods
 from cohortsmith.reporting.report import render_report
 from cohortsmith.reporting.sections.subgroups import subgroup_sections
-from cohortsmith.reporting.wording import describe_methods, works_cited
+from cohortsmith.reporting.works import works_cited
 
 STUDY = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
 ATTACK = {"auc": 0.55, "low": 0.45, "high": 0.65, "closer_share": 0.6, "expected_share": 0.5, "p_value": 0.2}
@@ -58,7 +59,40 @@ class TestFidelity:
         told = section(render_report(replace(nothing, fidelity=Fidelity(table, words))), "fidelity")
 
         assert "80% of synthetic images" in told and "Not compared: 2 scans" in told
-        assert re.findall(r"<td[^>]*>([^<]*)</td>", told) == ["n held out", "20", "19", "MMD", "0.012", "–"]
+        assert re.findall(r"<td[^>]*>([^<]*)</td>", told) == ["held-out scans", "20", "19", "MMD", "0.012", "–"]
+
+    def test_volumes_of_tissues_are_in_millilitres_beside_those_of_held_out_scans(self, nothing):
+        row = {"diagnosis": "AD", "region": "ventricles", "n": 12, "sd_ml": 2.0, "hedges_g": 0.5}
+        made = {**row, "source": "synthetic", "mean_ml": 30.0, "difference": 4.25, "low": 1.0, "high": 7.5}
+        real = {**row, "source": "held_out", "mean_ml": 25.75, "difference": None, "low": None, "high": None}
+        found = Fidelity(
+            pd.DataFrame({"diagnosis": ["AD"]}), {}, pd.DataFrame([made, real]), {"AD": ["ventricles: larger."]}
+        )
+
+        told = section(render_report(replace(nothing, fidelity=found)), "fidelity")
+
+        assert "AD, ventricles: larger." in told
+        assert re.findall(r"<td[^>]*>([^<]*)</td>", told)[4:8] == ["30.0 ± 2.0", "4.2", "[+1.0, +7.5]", "0.50"]
+        assert "held-out" in told
+
+    def test_gan_train_and_gan_test_stand_beside_the_baseline(self, nothing):
+        scores = pd.DataFrame(
+            {
+                "training_set": "train-full",
+                "net": "baseline",
+                "score": ["baseline", "gan-test"],
+                "trained_on": ["real", "real"],
+                "tested_on": ["real", "synthetic"],
+                "balanced_accuracy_mean": [0.7, 0.9],
+                "balanced_accuracy_sd": [0.01, 0.02],
+            }
+        )
+        found = Fidelity(pd.DataFrame({"diagnosis": ["AD"]}), {}, gan=scores, gan_words=["GAN-test is above."])
+
+        told = section(render_report(replace(nothing, fidelity=found)), "fidelity")
+
+        assert "GAN-test is above." in told
+        assert "0.90 ± 0.02" in told
 
     def test_without_it_there_is_no_section(self, nothing):
         assert 'id="fidelity"' not in render_report(nothing)

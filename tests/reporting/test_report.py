@@ -12,7 +12,10 @@ from cohortsmith.records import Rejection
 from cohortsmith.reporting.content import Preparation, ReportContent
 from cohortsmith.reporting.report import render_quality_page, render_report
 
-SECTIONS = ("verdict", "cohort", "preparation", "generators", "copies", "anatomy", "limits", "methods", "provenance")
+SECTIONS = (
+    *("verdict", "tables", "cohort", "preparation", "generators", "copies", "anatomy"),
+    *("limits", "methods", "provenance", "checklists"),
+)
 HOSTILE = "<script>alert('x')</script>"
 
 

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from cohortsmith.config.run import RunConfig
+from cohortsmith.reporting.methods import describe_methods
 from cohortsmith.reporting.summary import end_of_run
 from cohortsmith.reporting.tables import as_table, duration, interval_text, mean_and_spread, worded
-from cohortsmith.reporting.wording import describe_methods
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ class TestMethods:
 
     @pytest.mark.parametrize(
         ("sampler", "told"),
-        [("prior", "standard normal prior"), ("gaussian_mixture", "mixture of 10 Gaussians"), ("hmc", "(200 steps)")],
+        [("prior", "standard normal prior"), ("gaussian_mixture", "mixture of 10 Gaussians"), ("hmc", "200 steps")],
     )
     def test_the_sampler_that_ran_is_the_one_described(self, sampler, told):
         study = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}

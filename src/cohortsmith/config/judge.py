@@ -1,8 +1,8 @@
 """The arms that say what the augmentation is worth."""
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator
 
 from cohortsmith.config.base import Config
 
@@ -14,6 +14,20 @@ Arm = Literal[
 real+oversampling: copies of the real images, as many as there are synthetic ones, in the synthetic ones' place.
 real+vae-prior: images that a plain VAE makes of draws from its prior, in the synthetic ones' place.
 """
+
+Net = Literal["baseline", "optimised"]
+"""The classifier of the configuration, or the winner of a random search."""
+
+_DOSED: tuple[Arm, ...] = ("synthetic", "real+synthetic")
+_COMPARED: tuple[Arm, ...] = ("real+oversampling", "real+vae-prior")
+
+
+class NamedArm(NamedTuple):
+    """An arm at one number of synthetic scans (or copies, or draws from a prior) per diagnosis; 0 where it has none."""
+
+    name: str
+    arm: Arm
+    n_synthetic: int
 
 
 class ClassicAugmentationConfig(Config):
@@ -34,19 +48,59 @@ class ClassicAugmentationConfig(Config):
 
 
 class JudgeConfig(Config):
-    """Which arms are trained, how often, and how many synthetic scans per class they see.
+    """Which arms are trained, on whom, how often, and how many synthetic scans per class they see.
 
+    training_sets: full, or sizes of split.train_subsets; empty: split.train_on alone.
+    nets: optimised is the winner of a random search on the full training set (`random_search`).
+    n_seeds: runs of each arm. In cross-validation (split.folds) there is one per fold and repeat instead.
+    n_synthetic: one number, or several: then `synthetic` and `real+synthetic` are trained once with each, and what
+        they are compared with (oversampling, draws from a prior) with the largest.
     smallest_effect: the difference of balanced accuracy, in [0, 1], below which an effect does not matter.
     quarantine: whether classifiers see the synthetic scans that the screen for copies flags (`report`: they are listed
         and marked only) or not (`exclude`).
+    reference_columns: clinical columns (age, mmse, or one of study.columns.further); a logistic regression on each is
+        the line that an image classifier has to pass.
     """
 
     arms: tuple[Arm, ...] = ("real", "real+classic", "synthetic", "real+synthetic", "random-labels")
+    training_sets: tuple[Literal["full"] | PositiveInt, ...] = ()
+    nets: tuple[Net, ...] = Field(default=("baseline",), min_length=1)
     n_seeds: PositiveInt = 5
-    n_synthetic: PositiveInt = 100
+    n_synthetic: PositiveInt | tuple[PositiveInt, ...] = 100
     first_seed: int = 0
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap: int = Field(default=2000, ge=100)
     smallest_effect: float = Field(default=0.05, gt=0, lt=1)
     quarantine: Literal["report", "exclude"] = "report"
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()
+    reference_columns: tuple[str, ...] = ()
+
+    @field_validator("arms", "training_sets", "nets", "n_synthetic", "reference_columns")
+    @classmethod
+    def _name_each_once(cls, value: Any) -> Any:
+        if isinstance(value, tuple) and len(set(value)) < len(value):
+            raise ValueError("each may be named once")
+        return value
+
+    @field_validator("n_synthetic")
+    @classmethod
+    def _ask_for_some(cls, value: Any) -> Any:
+        if value == ():
+            raise ValueError("one number at least")
+        return value
+
+    @property
+    def doses(self) -> tuple[int, ...]:
+        """Give the numbers of synthetic scans per diagnosis, the smallest first."""
+        return tuple(sorted(self.n_synthetic)) if isinstance(self.n_synthetic, tuple) else (self.n_synthetic,)
+
+    @property
+    def named_arms(self) -> tuple[NamedArm, ...]:
+        """Give the arms in their order, those of several doses once for each: `real+synthetic-500`."""
+        return tuple(named for arm in self.arms for named in self._at_its_doses(arm))
+
+    def _at_its_doses(self, arm: Arm) -> list[NamedArm]:
+        if arm in _DOSED:
+            several = len(self.doses) > 1
+            return [NamedArm(f"{arm}-{dose}" if several else arm, arm, dose) for dose in self.doses]
+        return [NamedArm(arm, arm, self.doses[-1] if arm in _COMPARED else 0)]

@@ -13,6 +13,7 @@ from cohortsmith.config.generator import GeneratorConfig, RHVAEConfig, SamplerCo
 from cohortsmith.config.ingest import IngestConfig
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig
+from cohortsmith.config.random_search import RandomSearchConfig
 from cohortsmith.config.split import SplitConfig
 from cohortsmith.config.study import PhantomConfig, StudyConfig
 from cohortsmith.errors import ConfigurationError
@@ -49,6 +50,7 @@ class RunConfig(Config):
     sampler: SamplerConfig = SamplerConfig()
     classifier: ClassifierChoice = CustomConfig()
     judge: JudgeConfig = JudgeConfig()
+    random_search: RandomSearchConfig = RandomSearchConfig()
     execution: ExecutionConfig = ExecutionConfig()
     seed: int = Field(1, ge=0)
 
@@ -61,6 +63,7 @@ def read_run_config(parameters: dict[str, Any]) -> RunConfig:
     """
     config = RunConfig.read(parameters, "parameters")
     _check_sampler(config)
+    _check_judge(config)
     _check_preparation(config.preparation)
     _check_keep_tables(config.cohort)
     if config.study.simulated:
@@ -86,6 +89,59 @@ def _check_sampler(config: RunConfig) -> None:
             "gaussian_mixture",
             remedy="change sampler.kind or generator.kind in conf/<environment>/parameters.yml",
         )
+
+
+_WITH_A_TABLE = ("nifti", "slices", "bids")
+
+
+def _check_judge(config: RunConfig) -> None:
+    judge, split = config.judge, config.split
+    known = ("full", *split.train_subsets)
+    if judge.training_sets and (set(judge.training_sets) - set(known) or split.train_on not in judge.training_sets):
+        raise _unjudgeable(
+            "training_sets",
+            judge.training_sets,
+            f"some of {', '.join(map(str, known))} (split.train_subsets), split.train_on ({split.train_on}) among them",
+        )
+    if config.study.columns.further and config.study.source not in _WITH_A_TABLE:
+        raise ConfigurationError(
+            "this source carries no further columns along",
+            where="parameters.study.columns.further",
+            got=f"study.source {config.study.source}",
+            expected=f"one of: {', '.join(_WITH_A_TABLE)}",
+            remedy="remove study.columns.further",
+        )
+    columns = ("age", "mmse", *config.study.columns.further)
+    if set(judge.reference_columns) - set(columns):
+        raise _unjudgeable("reference_columns", judge.reference_columns, f"some of {', '.join(columns)}")
+    if "optimised" in judge.nets and split.folds:
+        raise _unjudgeable("nets", judge.nets, "baseline: the random search would have seen whom the folds test")
+    if judge.quarantine == "exclude":
+        _check_exclusion(config)
+
+
+def _check_exclusion(config: RunConfig) -> None:
+    judge, n = config.judge, config.sampler.n_samples
+    if judge.doses[-1] > n:
+        raise _unjudgeable(
+            "n_synthetic", judge.n_synthetic, f"at most sampler.n_samples ({n}): with quarantine: exclude only those"
+        )
+    if len(judge.training_sets) > 1 or config.split.folds:
+        raise _unjudgeable(
+            "quarantine",
+            "exclude",
+            "report, as copies are screened on the run's own training set (split.train_on) only",
+        )
+
+
+def _unjudgeable(key: str, got: object, expected: str) -> ConfigurationError:
+    return ConfigurationError(
+        "the classifiers cannot be trained as the configuration says",
+        where=f"parameters.judge.{key}",
+        got=str(got),
+        expected=expected,
+        remedy=f"correct judge.{key} in conf/<environment>/parameters.yml",
+    )
 
 
 def _check_preparation(preparation: PreparationConfig) -> None:

@@ -1,17 +1,25 @@
 """Which scans a run is about, who is in them, and how they are split."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from cohortsmith.config.base import Config
 
 Source = Literal["nifti", "bids", "slices", "dicom", "adni", "aibl", "oasis1"]
 Stage = Literal["ingest", "prepare", "learn", "augment", "judge", "report"]
 
+_IN_USE = {
+    *("key", "participant_id", "session_id", "diagnosis", "age", "sex", "mmse", "site", "day", "rule"),
+    *("month", "split", "training_set", "fingerprint", "label", "number"),
+}
+
 
 class Columns(Config):
-    """Names of the clinical columns in the study's own table; empty means the study has none."""
+    """Names of the clinical columns in the study's own table; empty means the study has none.
+
+    further: numbers to carry along under their own names, such as nWBV (sources nifti, slices and bids).
+    """
 
     participant: str = "participant_id"
     session: str = "session_id"
@@ -21,6 +29,14 @@ class Columns(Config):
     mmse: str = ""
     site: str = ""
     file: str = ""
+    further: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")], ...] = ()
+
+    @field_validator("further")
+    @classmethod
+    def _leave_names_in_use(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if taken := sorted(set(names) & _IN_USE) or len(set(names)) < len(names):
+            raise ValueError(f"names that are not in use already: {taken}")
+        return names
 
 
 class StudyConfig(Config):

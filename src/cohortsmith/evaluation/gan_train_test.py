@@ -7,8 +7,11 @@ they are copies of training images. Baseline: trained and tested on real images.
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from cohortsmith.evaluation.intervals import Calls, estimate_contrast, interval
 
 
 class GanScore(NamedTuple):
@@ -50,6 +53,50 @@ def from_arms(predictions: pd.DataFrame, test_set: str = "test", synthetic_set: 
         trained_on=predictions["arm"], tested_on=tested_on, called=(predictions["probability"] >= 0.5).astype(int)
     )
     return table.loc[wanted, ["trained_on", "tested_on", "seed", "label", "called"]]
+
+
+class Contrast(NamedTuple):
+    """GAN-test minus the baseline: balanced accuracy of the same nets on synthetic and on real images."""
+
+    difference: float
+    low: float
+    high: float
+
+
+def contrast_gan_test(
+    predictions: pd.DataFrame, confidence: float, n_draws: int, random: np.random.Generator
+) -> Contrast:
+    """Contrast the real arm's nets on synthetic and on real images, allowing for seeds, subjects and images.
+
+    predictions: the judge's (`evaluation/scores.py`) of the real arm, on the test sets `test` and `synthetic`, with two
+        classes in each.
+    """
+    real, made = (_calls(predictions[predictions["test_set"] == name]) for name in ("test", "synthetic"))
+    sure = estimate_contrast(made, real, n_draws, random)
+    return Contrast(sure.value, *interval(sure, confidence))
+
+
+def word_gan_test(contrast: Contrast) -> str:
+    """Say what GAN-test tells of the synthetic images."""
+    if contrast.low > 0:
+        told = "above the baseline: synthetic images vary less than real ones, or are copies of training images"
+    elif contrast.high < 0:
+        told = "below the baseline: synthetic images do not show their diagnosis as real ones do"
+    else:
+        told = (
+            "not told from the baseline: synthetic images show their diagnosis as real ones do, as far as can be seen"
+        )
+    return f"GAN-test is {told} ({contrast.difference:+.3f} [{contrast.low:+.3f}, {contrast.high:+.3f}])."
+
+
+def _calls(predictions: pd.DataFrame) -> Calls:
+    called = (predictions["probability"] >= 0.5).astype(int)
+    right = predictions.assign(right=(called == predictions["label"]).astype(float))
+    controls, patients = (
+        rows.pivot_table(index="seed", columns="participant_id", values="right").to_numpy()
+        for _, rows in right.groupby("label")
+    )
+    return controls, patients
 
 
 def _score(name: str, trained_on: str, tested_on: str, runs: pd.DataFrame) -> GanScore:

@@ -25,20 +25,30 @@ CONTROL_CONFIDENCE = 0.99
 
 
 class Verdict(NamedTuple):
-    """What one arm does on one test set: the word, and the sentence that may be quoted."""
+    """What one arm does on one test set: the word, and the sentence that may be quoted.
+
+    training_set, net: the setting that it holds for, where there are several.
+    """
 
     test_set: str
     arm: str
     word: str
     sentence: str
+    training_set: str = ""
+    net: str = ""
 
 
-def give_verdicts(arms: pd.DataFrame, differences: pd.DataFrame, smallest_effect: float) -> list[Verdict]:
-    """Judge every row of `compare_arms`, given the rows of `summarise_arms` and the smallest effect that matters."""
+def give_verdicts(
+    arms: pd.DataFrame, differences: pd.DataFrame, smallest_effect: float, runs: str = "seeds"
+) -> list[Verdict]:
+    """Judge every row of `compare_arms`, given the rows of `summarise_arms` and the smallest effect that matters.
+
+    runs: what the sentences call the runs of an arm.
+    """
     controls = arms[arms["arm"] == CONTROL].set_index("test_set")
     intact = {str(test_set): _chance_is_inside(row) for test_set, row in controls.iterrows()}
     rows = (Difference(*row) for row in differences[list(Difference._fields)].itertuples(index=False))
-    return [_judge(row, intact.get(row.test_set), smallest_effect) for row in rows]
+    return [_judge(row, intact.get(row.test_set), smallest_effect, runs) for row in rows]
 
 
 def state_rule(confidence: float, smallest_effect: float) -> str:
@@ -74,17 +84,17 @@ def _chance_is_inside(row: pd.Series) -> bool:
     return low <= 0.5 <= high
 
 
-def _judge(row: Difference, intact: bool | None, smallest_effect: float) -> Verdict:
+def _judge(row: Difference, intact: bool | None, smallest_effect: float, runs: str) -> Verdict:
     word = BROKEN if intact is False else _word(row, smallest_effect)
     because = {
         BROKEN: "; classifiers trained on random labels are not at chance on this test set",
-        CANNOT_TELL: _what_is_missing(row, smallest_effect),
+        CANNOT_TELL: _what_is_missing(row, smallest_effect, runs),
     }.get(word, "")
     unchecked = "; no random-label control was run" if intact is None else ""
     sentence = (
         f"{row.arm} on {row.test_set}: {word}; balanced accuracy {row.difference:+.3f} "
         f"[{row.low:+.3f}, {row.high:+.3f}] against {REFERENCE} images alone "
-        f"({row.n_seeds} seeds, {row.n_controls} controls, {row.n_patients} patients){because}{unchecked}."
+        f"({row.n_seeds} {runs}, {row.n_controls} controls, {row.n_patients} patients){because}{unchecked}."
     )
     return Verdict(row.test_set, row.arm, word, sentence)
 
@@ -103,10 +113,10 @@ def _is_too_small(row: Difference) -> bool:
     return row.n_seeds < MINIMUM_SEEDS or min(row.n_controls, row.n_patients) < MINIMUM_SUBJECTS
 
 
-def _what_is_missing(row: Difference, smallest_effect: float) -> str:
+def _what_is_missing(row: Difference, smallest_effect: float, runs: str) -> str:
     seeds, subjects = count_needed(row, smallest_effect)
     seeds, subjects = max(seeds, MINIMUM_SEEDS), max(subjects, MINIMUM_SUBJECTS)
     return (
-        f"; about {seeds} seeds and {subjects} test subjects per class would show effects of {smallest_effect:g} "
+        f"; about {seeds} {runs} and {subjects} test subjects per class would show effects of {smallest_effect:g} "
         f"{POWER:.0%} of the time"
     )

@@ -55,5 +55,6 @@ def _decode(fitted: FittedVAE, points: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=2)  # one generator per class
+@torch.inference_mode(False)  # what is loaded while a network is tested must serve its training, too
 def _load(path: Path) -> FittedVAE:
     return from_checkpoint(load_file(path), json.loads(path.with_suffix(".json").read_text())["model"])

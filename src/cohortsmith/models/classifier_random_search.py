@@ -1,12 +1,12 @@
-"""Random search for the classifier's architecture: every candidate is trained on every fold, the best mean wins.
+"""Random search for the classifier's architecture (Optuna): each is trained on every fold, the best mean wins.
 
-Sources: Chadebec et al. (TPAMI 2022), ClinicaDL's rules of construction. Draws are independent and each follows from
-the seed and its number alone, so that a search that was stopped goes on from the scores that are there.
+Sources: Chadebec et al. (TPAMI 2022), ClinicaDL's rules of construction. All architectures are drawn before the first
+one is trained and follow from the seed, so that a search that was stopped goes on from the scores that are there.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from math import isfinite, prod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,11 @@ from cohortsmith.config.random_search import RandomSearchConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.models.classifier_batches import Labelled, sample_from, source_of
 from cohortsmith.models.classifier_training import train_classifier
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna import Study
+    from optuna.trial import BaseTrial
 
 
 class Trial(NamedTuple):
@@ -29,7 +34,12 @@ class Trial(NamedTuple):
     @property
     def key(self) -> str:
         """Name the trial in records."""
-        return f"architecture-{self.architecture:03d}_fold-{self.fold}"
+        return self.name(self.architecture, self.fold)
+
+    @staticmethod
+    def name(architecture: int, fold: int) -> str:
+        """Name the trial of this architecture and fold."""
+        return f"architecture-{architecture:03d}_fold-{fold}"
 
 
 class Fold(NamedTuple):
@@ -39,37 +49,38 @@ class Fold(NamedTuple):
     validation: NDArray[np.int64]
 
 
-def draw_architecture(
-    space: RandomSearchConfig, shape: tuple[int, ...], generator: np.random.Generator
-) -> CustomConfig:
+def draw_architecture(space: RandomSearchConfig, shape: tuple[int, ...], draw: "BaseTrial") -> CustomConfig:
     """Draw one architecture for images of `shape`.
 
     Channels double from block to block until they reach the limit; within a block all convolutions but the last keep
     the block's channels; the widths of the dense layers are a geometric progression from the features to 2.
     """
-    n_blocks = int(generator.integers(*space.blocks, endpoint=True))
-    channels = [int(generator.choice(space.first_channels))]
+    n_blocks = draw.suggest_int("blocks", *space.blocks)
+    channels = [int(draw.suggest_categorical("first_channels", space.first_channels))]
     while len(channels) < n_blocks:
         channels.append(channels[-1] * (2 if channels[-1] < space.channels_limit else 1))
-    convolutions = generator.choice(space.convolutions, n_blocks)
-    n_dense = int(generator.integers(*space.dense_layers, endpoint=True))
+    counts = [draw.suggest_categorical(f"convolutions_{block}", space.convolutions) for block in range(n_blocks)]
     n_features = channels[-1] * prod(-(-side // 2**n_blocks) for side in shape)
-    learning_rate = 10 ** -generator.uniform(*space.learning_rate_exponent)
-    weight_decay = 10 ** -generator.uniform(*space.weight_decay_exponent)
     return CustomConfig(
         channels=tuple(channels),
-        convolutions=tuple(int(count) for count in convolutions),
+        convolutions=tuple(int(count) for count in counts),
         strides=(),
-        dense=dense_widths(n_features, n_dense),
-        dropout=generator.uniform(*space.dropout),
+        dense=dense_widths(n_features, draw.suggest_int("dense_layers", *space.dense_layers)),
+        dropout=draw.suggest_float("dropout", *space.dropout),
         activation=space.activation,
         dense_activation=space.activation,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay if generator.random() < space.weight_decay_share else 0.0,
+        learning_rate=10 ** -draw.suggest_float("learning_rate_exponent", *space.learning_rate_exponent),
+        weight_decay=_draw_weight_decay(space, draw),
         batch_size=space.batch_size,
         optimizer_steps=space.optimizer_steps,
         evaluations=space.evaluations,
     )
+
+
+def _draw_weight_decay(space: RandomSearchConfig, draw: "BaseTrial") -> float:
+    if draw.suggest_float("weight_decay_share", 0.0, 1.0) >= space.weight_decay_share:
+        return 0.0
+    return float(10 ** -draw.suggest_float("weight_decay_exponent", *space.weight_decay_exponent))
 
 
 def dense_widths(n_features: int, n_layers: int) -> tuple[int, ...]:
@@ -80,7 +91,7 @@ def dense_widths(n_features: int, n_layers: int) -> tuple[int, ...]:
 
 def plan_trials(space: RandomSearchConfig, shape: tuple[int, ...], seed: int) -> list[Trial]:
     """Draw all architectures and give each every fold."""
-    drawn = [draw_architecture(space, shape, np.random.default_rng([seed, k])) for k in range(space.n_architectures)]
+    drawn = _draw_all(space, shape, seed).architectures
     return [Trial(k, fold, config) for k, config in enumerate(drawn) for fold in range(space.n_folds)]
 
 
@@ -115,33 +126,64 @@ def train_fold(data: Labelled, fold: Fold, config: NeuralNetworkConfig, seed: in
     return max(looked.balanced_accuracy for looked in fit.history)
 
 
-def search(
-    trials: Sequence[Trial], done: Mapping[str, float], train_one_fold: Callable[[Trial], float]
-) -> Iterator[tuple[str, float]]:
-    """Yield the key and score of every trial that has none yet, each as soon as it is there."""
-    for trial in trials:
-        if trial.key not in done:
-            yield trial.key, train_one_fold(trial)
+def conclude(space: RandomSearchConfig, shape: tuple[int, ...], seed: int, scores: Mapping[str, float]) -> "Study":
+    """Tell Optuna's study the mean score of every architecture over its folds.
 
-
-def best_architecture(trials: Sequence[Trial], scores: Mapping[str, float]) -> CustomConfig:
-    """Choose the architecture with the best mean score over its folds; the first drawn wins a tie.
-
-    An architecture with a fold that has no finite score (its training diverged) is out.
+    An architecture with a fold that has no finite score (its training diverged) has failed.
 
     Raises:
         StudyError: no architecture has a score on every fold.
     """
-    by_architecture: dict[int, list[float]] = {}
-    for trial in trials:
-        by_architecture.setdefault(trial.architecture, []).append(scores.get(trial.key, float("nan")))
-    means = {k: float(np.mean(values)) for k, values in by_architecture.items() if all(map(isfinite, values))}
-    if not means:
+    drawn = _draw_all(space, shape, seed)
+    means = [_mean_score(space, k, scores) for k in range(space.n_architectures)]
+    if not any(map(isfinite, means)):
         raise StudyError(
             "no architecture was trained on every fold", where="random search", got=f"{len(scores)} scores"
         )
-    best = max(means, key=lambda k: (means[k], -k))
-    return next(trial.config for trial in trials if trial.architecture == best)
+    for draw, mean in zip(drawn.draws, means, strict=True):
+        _tell(drawn.study, draw, mean)
+    return drawn.study
+
+
+def best_architecture(
+    space: RandomSearchConfig, shape: tuple[int, ...], seed: int, scores: Mapping[str, float]
+) -> CustomConfig:
+    """Choose the architecture with the best mean score over its folds; the first drawn wins a tie.
+
+    Raises:
+        StudyError: no architecture has a score on every fold.
+    """
+    best = conclude(space, shape, seed, scores).best_trial.number
+    return _draw_all(space, shape, seed).architectures[best]
+
+
+class _Drawn(NamedTuple):
+    study: "Study"
+    draws: "list[optuna.Trial]"
+    architectures: list[CustomConfig]
+
+
+def _draw_all(space: RandomSearchConfig, shape: tuple[int, ...], seed: int) -> _Drawn:
+    import optuna  # noqa: PLC0415  workers that train need not import it
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler(seed))
+    draws = [study.ask() for _ in range(space.n_architectures)]
+    return _Drawn(study, draws, [draw_architecture(space, shape, draw) for draw in draws])
+
+
+def _mean_score(space: RandomSearchConfig, architecture: int, scores: Mapping[str, float]) -> float:
+    keys = (Trial.name(architecture, fold) for fold in range(space.n_folds))
+    return float(np.mean([scores.get(key, float("nan")) for key in keys]))
+
+
+def _tell(study: "Study", draw: "optuna.Trial", mean: float) -> None:
+    from optuna.trial import TrialState  # noqa: PLC0415  as above
+
+    if isfinite(mean):
+        study.tell(draw, mean)
+    else:
+        study.tell(draw, state=TrialState.FAIL)
 
 
 def _choose(data: Labelled, positions: NDArray[np.int64]) -> Labelled:

@@ -61,7 +61,7 @@ class ArmJob(NamedTuple):
     real: Labelled
     synthetic: ImageSet | None
     validation: Labelled
-    tests: dict[str, Labelled]
+    tests: dict[str, ImageSet]
     config: ClassifierConfig
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()
     prior: ImageSet | None = None

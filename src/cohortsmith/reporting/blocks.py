@@ -35,12 +35,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure as PNG, what it shows for who cannot see it, and its caption. width: CSS pixels at most."""
+    """A figure as PNG, what it shows for who cannot see it, and its caption.
+
+    width: CSS pixels at most. name: of its file where pages keep pictures as files; otherwise numbered.
+    """
 
     png: bytes
     alt: str
     caption: str
     width: int = 960
+    name: str = ""
     kind: ClassVar[str] = "picture"
 
 
@@ -83,7 +87,16 @@ class Code:
     kind: ClassVar[str] = "code"
 
 
-Block = Paragraph | Bullets | Table | Picture | Cards | Bars | Code
+@dataclass(frozen=True)
+class Details:
+    """What few readers want to see at once: shown when its summary is opened."""
+
+    summary: str
+    blocks: "Sequence[Block]"
+    kind: ClassVar[str] = "details"
+
+
+Block = Paragraph | Bullets | Table | Picture | Cards | Bars | Code | Details
 
 
 @dataclass(frozen=True)

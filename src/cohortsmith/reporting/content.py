@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohortsmith.config.run import RunConfig
 from cohortsmith.evaluation.verdict import Verdict
 from cohortsmith.records import Rejection
 
@@ -99,6 +100,7 @@ class Judgement:
     scores: `score_runs`; arms: `summarise_arms`; differences: `compare_arms`.
     verdicts, rule: of `evaluation.verdict`. smallest_effect: the difference below which nothing matters.
     effect_sizes, calibration, subgroups: of `size_effects`, `calibrate_arms` and `compare_subgroups`.
+    reference_lines: as arms, with `column` in place of the arm: what one clinical number alone tells.
     """
 
     scores: pd.DataFrame
@@ -110,14 +112,23 @@ class Judgement:
     effect_sizes: pd.DataFrame | None = None
     calibration: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
+    reference_lines: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Fidelity:
-    """Synthetic beside held-out real scans. table: one row per diagnosis. words: diagnosis -> sentences."""
+    """Synthetic beside held-out real scans. table: one row per diagnosis. words: diagnosis -> sentences.
+
+    regions: of `evaluation.regional_volumes`, in ml, with sentences per diagnosis. gan: GAN-train and GAN-test beside
+    the baseline (`evaluation.gan_train_test`), one row per setting and score, with sentences.
+    """
 
     table: pd.DataFrame
     words: Mapping[str, Sequence[str]]
+    regions: pd.DataFrame | None = None
+    regions_words: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    gan: pd.DataFrame | None = None
+    gan_words: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -130,10 +141,12 @@ class ReportContent:
     split_quality: how alike the sets are (`evaluation.split_quality.compare_splits`).
     no_judgement: why there are no classifiers, when there are none.
     volumes: one row per scan: diagnosis, source (real or synthetic), ventricle_volume in ml, if it was measured.
-    timings: step -> seconds.
+    phantom_check: what was made of them, in ml.
+    timings: step -> seconds. config: what the run was told, if the checklists shall be filled.
     """
 
     run: RunFacts
+    config: RunConfig | None = None
     cohort: pd.DataFrame | None = None
     cohort_flow: pd.DataFrame | None = None
     split_quality: pd.DataFrame | None = None

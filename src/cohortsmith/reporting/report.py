@@ -1,39 +1,21 @@
 """One self-contained HTML file: no network, no script, prints well."""
 
 import base64
+from collections.abc import Sequence
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cohortsmith.reporting.blocks import Section
 from cohortsmith.reporting.content import ReportContent
-from cohortsmith.reporting.sections.cohort import cohort_section, rejection_blocks
-from cohortsmith.reporting.sections.copies import copies_section
-from cohortsmith.reporting.sections.fidelity import fidelity_sections
-from cohortsmith.reporting.sections.generators import generators_section
-from cohortsmith.reporting.sections.judgement import judgement_section
-from cohortsmith.reporting.sections.phantom import phantom_sections
+from cohortsmith.reporting.outline import report_sections, report_title
+from cohortsmith.reporting.sections.cohort import rejection_blocks
 from cohortsmith.reporting.sections.preparation import preparation_section
-from cohortsmith.reporting.sections.provenance import limits_section, methods_section, provenance_section
-from cohortsmith.reporting.sections.subgroups import subgroup_sections
 from cohortsmith.reporting.wording import PHANTOM_BANNER
 
 
-def render_report(content: ReportContent) -> str:
-    """Write the whole report as HTML, the verdict first."""
-    sections = [
-        judgement_section(content),
-        *subgroup_sections(content),
-        cohort_section(content),
-        preparation_section(content),
-        generators_section(content),
-        *fidelity_sections(content),
-        copies_section(content),
-        *phantom_sections(content),
-        limits_section(content),
-        methods_section(content),
-        provenance_section(content),
-    ]
-    return _page(f"{content.run.study}: synthetic scans and what they are worth", content, sections)
+def render_report(content: ReportContent, sections: Sequence[Section] = ()) -> str:
+    """Write the whole report as HTML; sections: those of `report_sections`, if they are there already."""
+    return _page(report_title(content), content, list(sections) or report_sections(content))
 
 
 def render_quality_page(content: ReportContent) -> str:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from cohortsmith.reporting.content import Judgement
 from cohortsmith.reporting.sections.judgement import arm_header, arm_rows
+from cohortsmith.reporting.setting_tables import by_setting, worded
 
 WIDTH = 110  # columns
 
@@ -20,13 +21,20 @@ def end_of_run(
     if judgement is None:
         told = [f"Not judged. {no_judgement or 'No classifiers were trained in this run.'}"]
     else:
-        told = [_arms(judgement.arms), "", *(_wrapped(verdict.sentence) for verdict in judgement.verdicts)]
+        told = [*_settings(judgement.arms), "", *(_wrapped(verdict.sentence) for verdict in judgement.verdicts)]
     counted = [f"Scans:   {scans}"] if scans else []
     return "\n".join([*told, "", *counted, f"Report:  {report}", f"MLflow:  {ui_command}"]) + "\n"
 
 
 def _wrapped(sentence: str) -> str:
     return textwrap.fill(sentence, WIDTH, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _settings(arms: pd.DataFrame) -> list[str]:
+    parts = by_setting(arms)
+    if len(parts) == 1:
+        return [_arms(part) for part in parts.values()]
+    return [f"{worded(setting)}\n{_arms(part)}\n" for setting, part in parts.items()]
 
 
 def _arms(arms: pd.DataFrame) -> str:

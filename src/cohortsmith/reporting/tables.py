@@ -9,6 +9,15 @@ import pandas as pd
 from cohortsmith.reporting.blocks import Table
 
 ABSENT = "–"
+_COUNTS = {
+    "n_training": "training scans",
+    "n_held_out": "held-out scans",
+    "n_synthetic": "synthetic scans",
+    "n_neighbours": "neighbours looked at",
+    "n_seeds": "seeds",
+    "n_controls": "controls",
+    "n_patients": "patients",
+}
 _CAPITALS = {
     "auc": "AUC",
     "mmse": "MMSE",
@@ -27,6 +36,13 @@ def as_table(frame: pd.DataFrame, caption: str, digits: int = 3) -> Table:
     numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
     rows = [[worded(value, digits) for value in row] for row in frame.itertuples(index=False)]
     return Table(caption, [readable(str(name)) for name in frame], rows, numeric)
+
+
+def as_columns(frame: pd.DataFrame, caption: str) -> Table:
+    """Word a DataFrame with one column per row, named by the index: for more numbers than rows."""
+    rows = [[readable(str(name)), *(worded(value) for value in frame[name])] for name in frame]
+    labels = [str(label) for label in frame.index]
+    return Table(caption, ["", *labels], rows, [False, *[True] * len(labels)])
 
 
 def worded(value: Any, digits: int = 3) -> str:
@@ -54,7 +70,7 @@ def interval_text(low: float, high: float, digits: int = 2, sign: str = "") -> s
 
 def readable(name: str) -> str:
     """Turn a column's name into words."""
-    words = name.replace("_", " ").strip()
+    words = _COUNTS.get(name, name.replace("_", " ").strip())
     for small, capital in _CAPITALS.items():
         words = re.sub(rf"\b{small}\b", capital, words)
     return words

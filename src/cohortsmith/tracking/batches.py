@@ -13,32 +13,39 @@ from mlflow.tracking import MlflowClient
 from cohortsmith.tracking.flat_parameters import tracked_name
 
 PARAMETERS_AT_ONCE = 100  # limits of the server: mlflow.utils.validation
-METRICS_AT_ONCE = 1000
+ENTITIES_AT_ONCE = 1000
 
 T = TypeVar("T")
 
 
-def log_parameters(client: MlflowClient, run_id: str, parameters: Mapping[str, str]) -> None:
-    """Log flat parameters."""
-    for batch in _batches([Param(name, value) for name, value in parameters.items()], PARAMETERS_AT_ONCE):
+def log_values(
+    client: MlflowClient,
+    run_id: str,
+    parameters: Mapping[str, str] = {},
+    metrics: Mapping[str, float] = {},
+    curves: Mapping[str, Sequence[float]] = {},
+) -> None:
+    """Log flat parameters, final values (one per name) and curves (one value per step, counted from 0), in this order.
+
+    A run of usual size is one request: each is a transaction, and a disk's sync, of its own.
+    """
+    given = [Param(name, value) for name, value in parameters.items()]
+    points = _points({**{name: [value] for name, value in metrics.items()}, **curves})
+    room = ENTITIES_AT_ONCE - PARAMETERS_AT_ONCE
+    client.log_batch(run_id, params=given[:PARAMETERS_AT_ONCE], metrics=points[:room])
+    for batch in _batches(given[PARAMETERS_AT_ONCE:], PARAMETERS_AT_ONCE):
         client.log_batch(run_id, params=batch)
+    for batch in _batches(points[room:], ENTITIES_AT_ONCE):
+        client.log_batch(run_id, metrics=batch)
 
 
-def log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Log final values, one per name."""
-    log_curves(client, run_id, {name: [value] for name, value in metrics.items()})
-
-
-def log_curves(client: MlflowClient, run_id: str, curves: Mapping[str, Sequence[float]]) -> None:
-    """Log one value per step, steps counted from 0."""
+def _points(curves: Mapping[str, Sequence[float]]) -> list[Metric]:
     now = int(time.time() * 1000)
-    points = [
+    return [
         Metric(tracked_name(name), float(value), now, step)
         for name, values in curves.items()
         for step, value in enumerate(values)
     ]
-    for batch in _batches(points, METRICS_AT_ONCE):
-        client.log_batch(run_id, metrics=batch)
 
 
 def log_figures(client: MlflowClient, run_id: str, figures: Mapping[str, bytes]) -> None:

@@ -8,15 +8,17 @@ from typing import Any, Literal
 
 from cohortsmith import __version__
 from cohortsmith.records import TrackedRun
-from cohortsmith.tracking.batches import log_curves, log_figures, log_metrics, log_parameters
+from cohortsmith.tracking.batches import log_figures, log_values
 from cohortsmith.tracking.command import code_state, exact_command
 from cohortsmith.tracking.flat_parameters import flatten_parameters, without_paths
+from cohortsmith.tracking.models import publish_decoder
 from cohortsmith.tracking.store import DRIVER_TAG, Store
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-# Catalog entries whose files are published with the parent run: none holds voxels or the table of participants.
-ARTIFACTS = frozenset({"report", "quality_page", "arms", "differences", "verdict", "copying", "phantom_check"})
+_TABLES = ("arms", "differences", "effect_sizes", "calibration", "subgroups", "reference_lines", "split_quality")
+# Catalog entries whose files are published with the parent run: none names a participant or holds a whole scan.
+ARTIFACTS = frozenset({"report", "report_markdown", "quality_page", "verdict", "fidelity", "phantom_check", *_TABLES})
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,8 @@ class ParentRun:
         child = client.create_run(self.store.experiment_id, tags=tags, run_name=run.name).info.run_id
         status: Status = "FAILED"
         try:
-            log_parameters(client, child, flatten_parameters(run.params))
-            log_metrics(client, child, run.metrics)  # first: the UI's comparison opens on the metric logged first
-            log_curves(client, child, run.curves)
+            # Final values before curves: the UI's comparison opens on the metric logged first.
+            log_values(client, child, flatten_parameters(run.params), run.metrics, run.curves)
             log_figures(client, child, run.figures)
             status = "FINISHED"
         finally:
@@ -45,7 +46,15 @@ class ParentRun:
 
     def log_metrics(self, metrics: Mapping[str, float]) -> None:
         """Add metrics to the parent, e.g. means over seeds."""
-        log_metrics(self.store.client, self.run_id, metrics)
+        log_values(self.store.client, self.run_id, metrics=metrics)
+
+    def log_figures(self, figures: Mapping[str, bytes]) -> None:
+        """Add charts to the parent, by file name."""
+        log_figures(self.store.client, self.run_id, figures)
+
+    def publish_decoder(self, card: Mapping[str, Any], weights: Path, card_text: Path) -> str:
+        """Add a generator's decoder with its card as a model of this run; give the model's id."""
+        return publish_decoder(self.store, self.run_id, card, weights, card_text)
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Add one file to the parent, e.g. report.html or a table."""
@@ -68,7 +77,7 @@ def start_parent(store: Store, study: str, config: Mapping[str, Any], run_params
     run_id = store.client.create_run(store.experiment_id, tags=tags, run_name=name).info.run_id
     run = ParentRun(store, run_id, shared)
     try:
-        log_parameters(store.client, run_id, {"kind": "study"} | flatten_parameters(config))
+        log_values(store.client, run_id, {"kind": "study"} | flatten_parameters(config))
     except BaseException:
         run.end("FAILED")
         raise

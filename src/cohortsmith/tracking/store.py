@@ -12,6 +12,7 @@ from mlflow.entities import Experiment, Run, ViewType
 from mlflow.tracking import MlflowClient
 
 from cohortsmith.errors import ConfigurationError
+from cohortsmith.tracking.views import save_views
 
 DRIVER_TAG = "cohortsmith.driver"
 _SQLITE = "sqlite:///"
@@ -41,6 +42,7 @@ def open_store(tracking_uri: str, experiment: str, artifacts: str) -> Store:
         client = MlflowClient(tracking_uri)
         location = Path(artifacts).absolute().as_uri() if database else None
         experiment_id = _experiment_id(client, experiment, location)
+        save_views(client, client.get_experiment(experiment_id))
     return Store(client, experiment_id, _driver(database, artifacts))
 
 

@@ -25,7 +25,8 @@ def ui_command(database: Path, port: int = 5000) -> tuple[list[str], dict[str, s
     return [sys.executable, "-m", "mlflow", "ui", *words], dict(_ENVIRONMENT)
 
 
-def ui_address(port: int = 5000, experiment_id: str = "") -> str:
-    """Give the address of the runs, on the page for training rather than the one for chat traces."""
+def ui_address(port: int = 5000, experiment_id: str = "", view: str = "") -> str:
+    """Give the address of the runs, on the page for training, not the one for chat traces; view: of `VIEWS`."""
     place = f"experiments/{experiment_id}/runs" if experiment_id else "experiments"
-    return f"http://127.0.0.1:{port}/#/{place}?workflowType=machine_learning"
+    saved = f"&compareRunsMode=CHART&viewStateShareKey={view}" if view else ""
+    return f"http://127.0.0.1:{port}/#/{place}?workflowType=machine_learning{saved}"

@@ -9,13 +9,15 @@ import torch
 from numpy.typing import NDArray
 
 from cohortsmith.config.generator import SamplerConfig
+from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.execution import progress
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.bids_tables import FolderDescription
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import Volume
-from cohortsmith.models.fitted import decode, reconstruct
+from cohortsmith.models.classifier_decoding import decode_in_blocks, decoder_of
+from cohortsmith.models.fitted import reconstruct
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.models.sampling import count_blocks, draw_latents
 from cohortsmith.records import TrackedRun
@@ -49,17 +51,35 @@ def draw_latent_points(
     stream = int(fingerprint("draw", generator.fingerprint, seed), 16) % 2**63
     with progress(f"{generator.label}: draw latent points", count_blocks(sampler)) as advance:
         draws = draw_latents(generator.fitted, sampler, torch.Generator().manual_seed(stream), on_block=advance)
-    columns = [f"z{axis}" for axis in range(draws.latents.shape[1])]
-    table = pd.DataFrame(draws.latents.cpu().numpy(), columns=columns)
-    table.insert(0, "key", [f"sub-syn{generator.label}{index:05d}" for index in range(len(table))])
-    return table, draws.diagnostics
+    return _tabulate(draws.latents, generator.label, 0), draws.diagnostics
+
+
+def draw_further_points(
+    generator: TrainedGenerator, latents: pd.DataFrame, sampler: SamplerConfig, judge: JudgeConfig, seed: int
+) -> pd.DataFrame:
+    """Draw what `judge.n_synthetic` asks for beyond `sampler.n_samples`: for classifiers only, never exported."""
+    missing = judge.doses[-1] - len(latents)
+    if missing <= 0:
+        return latents.iloc[:0]
+    stream = int(fingerprint("draw further", generator.fingerprint, seed), 16) % 2**63
+    wanted = sampler.model_copy(update={"n_samples": missing})
+    with progress(f"{generator.label}: draw further latent points", count_blocks(wanted)) as advance:
+        draws = draw_latents(generator.fitted, wanted, torch.Generator().manual_seed(stream), on_block=advance)
+    return _tabulate(draws.latents, generator.label, len(latents))
+
+
+def _tabulate(points: torch.Tensor, label: str, first: int) -> pd.DataFrame:
+    table = pd.DataFrame(points.cpu().numpy(), columns=[f"z{axis}" for axis in range(points.shape[1])])
+    table.insert(0, "key", [f"sub-syn{label}{first + index:05d}" for index in range(len(table))])
+    return table
 
 
 def decode_latent_points(generator: TrainedGenerator, latents: pd.DataFrame) -> Iterator[NDArray[np.float32]]:
-    """Decode the latent points, a few at a time: (n, *shape) in [0, 1]."""
+    """Decode the latent points, a few at a time, to the bits that a classifier sees: (n, *shape) in [0, 1]."""
     points = torch.from_numpy(latents.drop(columns="key").to_numpy(dtype=np.float32, copy=True))
+    decoder = decoder_of(generator.fitted)
     # An iterator, not a generator function: Kedro would save each chunk of the latter as a file of its own.
-    chunks = (decode(generator.fitted, chunk) for chunk in points.split(DECODED_AT_ONCE))
+    chunks = (decode_in_blocks(decoder, chunk) for chunk in points.split(DECODED_AT_ONCE))
     return (np.asarray(image, dtype=np.float32) for chunk in chunks for image in chunk)
 
 

@@ -8,6 +8,7 @@ from .copying_nodes import screen_for_copies, track_screen
 from .nodes import (
     decode_latent_points,
     describe_synthetic_folder,
+    draw_further_points,
     draw_latent_points,
     track_generator,
     write_synthetic_scans,
@@ -26,6 +27,12 @@ def _augment(label: str) -> list[Node]:
             [f"{label}.generator", "params:sampler", "params:seed"],
             [f"{label}.latents", f"{label}.chain_diagnostics"],
             name=f"{label}.draw_latent_points",
+        ),
+        Node(
+            draw_further_points,
+            [f"{label}.generator", f"{label}.latents", "params:sampler", "params:judge", "params:seed"],
+            f"{label}.further_latents",
+            name=f"{label}.draw_further_points",
         ),
         Node(
             decode_latent_points,

@@ -1,1 +1,2 @@
+from .pipeline import create_interim as create_interim
 from .pipeline import create_pipeline as create_pipeline

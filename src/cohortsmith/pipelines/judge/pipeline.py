@@ -4,47 +4,47 @@ from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
-from cohortsmith.evaluation.calibration import calibrate_arms
-from cohortsmith.evaluation.effect_sizes import size_effects
-
 from .fidelity_nodes import measure_fidelity, track_fidelity
-from .nodes import (
-    collect_predictions,
-    plan_classifiers,
-    pool_synthetic_images,
-    refuse_leaks,
-    train_classifiers,
-)
+from .gan_nodes import gan_scores, track_gan_scores
+from .interim_nodes import show_interim
+from .jobs import choose_networks, plan_classifiers
+from .leak_nodes import refuse_leaks
+from .nodes import collect_predictions, train_classifiers
 from .phantom_nodes import check_phantom_effect
+from .reference_nodes import draw_reference_lines, track_reference_lines
+from .regional_volume_nodes import measure_regional_volumes, track_regional_volumes
+from .search_nodes import choose_architecture, plan_search, search_architectures, track_search
+from .sources import gather_sources
 from .subgroup_nodes import compare_groups
-from .verdict_nodes import summarise_predictions, track_classifiers, track_means
+from .verdict_nodes import (
+    calibrate_all_arms,
+    size_all_effects,
+    summarise_predictions,
+    track_classifiers,
+    track_means,
+)
 
 
-def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, simulated: bool) -> Pipeline:
-    """Build the judgement of all labels together."""
+def create_pipeline(
+    roles: Sequence[str], labels: Sequence[str], *, simulated: bool, searched: bool = False
+) -> Pipeline:
+    """Build the judgement of all labels together; searched: whether a random search chooses a second network."""
     generators = [f"{label}.generator" for label in labels]
     synthetic = [f"{label}.synthetic_images" for label in labels]
     nodes = [
-        Node(refuse_leaks, ["splits", *generators], "ancestry", name="refuse_leaks"),
+        Node(refuse_leaks, ["partitions", "synthetic_sources"], "lineage", name="refuse_leaks"),
+        *_plan(labels, searched=searched),
         Node(
-            pool_synthetic_images,
-            ["params:judge", *(f"{label}.{what}" for label in labels for what in ("synthetic_images", "copying"))],
-            "synthetic_pool",
-            name="pool_synthetic_images",
+            draw_reference_lines,
+            ["params:study", "params:judge", "splits", "partitions", "params:seed"],
+            "reference_lines",
+            name="draw_reference_lines",
         ),
         Node(
-            plan_classifiers,
-            [
-                "params:study",
-                "params:judge",
-                "params:classifier",
-                "splits",
-                "images",
-                "synthetic_pool",
-                "ancestry",
-            ],
-            "classifier_jobs",
-            name="plan_classifiers",
+            track_reference_lines,
+            "reference_lines",
+            "reference_lines.tracked_metrics",
+            name="track_reference_lines",
         ),
         Node(
             train_classifiers,
@@ -54,7 +54,7 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, simulated: b
         ),
         Node(
             collect_predictions,
-            ["params:study", "params:judge", "splits", "classifier_runs"],
+            ["params:study", "params:judge", "partitions", "classifier_runs"],
             "predictions",
             name="collect_predictions",
         ),
@@ -64,8 +64,8 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, simulated: b
             ["arms", "differences", "verdict"],
             name="summarise_predictions",
         ),
-        Node(size_effects, ["predictions", "differences"], "effect_sizes", name="size_effects"),
-        Node(calibrate_arms, "predictions", "calibration", name="calibrate_arms"),
+        Node(size_all_effects, ["predictions", "differences"], "effect_sizes", name="size_effects"),
+        Node(calibrate_all_arms, "predictions", "calibration", name="calibrate_arms"),
         Node(
             compare_groups,
             ["predictions", "splits", "params:judge", "params:seed", *(f"{role}.bids_scans" for role in roles)],
@@ -81,15 +81,111 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, simulated: b
         Node(track_fidelity, "fidelity", "fidelity.tracked_metrics", name="track_fidelity"),
         Node(
             track_classifiers,
-            ["params:study", "params:judge", "params:classifier", "classifier_runs", "predictions"],
+            ["params:study", "networks", "classifier_runs", "predictions"],
             "classifiers.tracked_runs",
             name="track_classifiers",
         ),
         Node(track_means, ["arms", "differences"], "means.tracked_metrics", name="track_means"),
+        *_likeness(synthetic),
     ]
     if simulated:
         nodes.append(_check_phantom(generators, synthetic))
-    return Pipeline(nodes)
+    return Pipeline([*nodes, *(_search() if searched else [])])
+
+
+def create_interim(labels: Sequence[str], *, searched: bool = False) -> Pipeline:
+    """Build what shows the arms by the trainings that are finished, while a run goes on."""
+    show = Node(
+        show_interim,
+        ["params:study", "params:judge", "partitions", "classifier_jobs", "classifier_runs", "params:seed"],
+        None,
+        name="show_interim",
+    )
+    return Pipeline([*_plan(labels, searched=searched), show])
+
+
+def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
+    own = ("generator_files", "latents", "further_latents", "copying")
+    return [
+        Node(
+            gather_sources,
+            [
+                *("params:study", "params:split", "params:judge", "partition_generators"),
+                *(f"{label}.{what}" for label in labels for what in own),
+            ],
+            "synthetic_sources",
+            name="gather_sources",
+        ),
+        Node(
+            choose_networks,
+            ["params:classifier", *["optimised_classifier"] * searched],
+            "networks",
+            name="choose_networks",
+        ),
+        Node(
+            plan_classifiers,
+            [
+                "params:study",
+                "params:judge",
+                "networks",
+                "splits",
+                "partitions",
+                "images",
+                "synthetic_sources",
+                "lineage",
+            ],
+            "classifier_jobs",
+            name="plan_classifiers",
+        ),
+    ]
+
+
+def _likeness(synthetic: list[str]) -> list[Node]:
+    return [
+        Node(
+            gan_scores,
+            ["params:judge", "predictions", "classifier_runs", "params:seed"],
+            ["gan_train_test", "gan_summary"],
+            name="gan_scores",
+        ),
+        Node(track_gan_scores, "gan_train_test", "gan.tracked_metrics", name="track_gan_scores"),
+        Node(
+            measure_regional_volumes,
+            ["params:study", "params:preparation", "images", "splits", "grid", *synthetic],
+            ["tissue_volumes", "regional_volumes", "regional_volumes_summary"],
+            name="measure_regional_volumes",
+        ),
+        Node(
+            track_regional_volumes,
+            "regional_volumes",
+            "regional_volumes.tracked_metrics",
+            name="track_regional_volumes",
+        ),
+    ]
+
+
+def _search() -> list[Node]:
+    return [
+        Node(
+            plan_search,
+            ["params:study", "params:random_search", "splits", "images", "params:seed"],
+            "search_jobs",
+            name="plan_search",
+        ),
+        Node(
+            search_architectures,
+            ["search_jobs", "random_search_scores_done", "params:execution"],
+            "random_search_scores",
+            name="search_architectures",
+        ),
+        Node(
+            choose_architecture,
+            ["search_jobs", "random_search_scores"],
+            ["optimised_classifier", "architectures"],
+            name="choose_architecture",
+        ),
+        Node(track_search, ["search_jobs", "architectures"], "search.tracked_runs", name="track_search"),
+    ]
 
 
 def _check_phantom(generators: list[str], synthetic: list[str]) -> Node:

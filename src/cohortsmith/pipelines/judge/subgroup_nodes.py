@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.evaluation.partitions import CROSS_VALIDATION
+from cohortsmith.evaluation.settings import EXTERNAL, name_setting, number_runs, settings_of
 from cohortsmith.evaluation.subgroups import compare_subgroups, group_subjects
 from cohortsmith.imaging.sources.adni_images import nominal_field_strength
 from cohortsmith.imaging.stored import Stored
@@ -18,7 +20,23 @@ def compare_groups(
     """
     participants = splits.assign(field_strength=field_strengths(splits, *scans))
     random = np.random.default_rng([seed, judge.bootstrap, len(splits)])
-    return compare_subgroups(predictions, group_subjects(participants), judge.confidence, judge.bootstrap, random)
+    # In cross-validation any subject of the study may be tested.
+    tested = participants.assign(split=participants["split"].where(participants["split"] == EXTERNAL, "test"))
+    groups = {True: group_subjects(tested), False: group_subjects(participants)}
+    parts = [
+        name_setting(
+            compare_subgroups(
+                number_runs(rows),
+                groups[setting.training_set == CROSS_VALIDATION],
+                judge.confidence,
+                judge.bootstrap,
+                random,
+            ),
+            setting,
+        )
+        for setting, rows in settings_of(predictions)
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def field_strengths(

@@ -5,69 +5,134 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohortsmith.config.classifier import ClassifierConfig, read_classifier
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.evaluation.scores import METRICS, compare_arms, score_runs, summarise_arms
-from cohortsmith.evaluation.verdict import give_verdicts, state_rule
+from cohortsmith.evaluation.calibration import calibrate_arms
+from cohortsmith.evaluation.effect_sizes import size_effects
+from cohortsmith.evaluation.partitions import CROSS_VALIDATION
+from cohortsmith.evaluation.scores import METRICS, score_runs, summarise_arms
+from cohortsmith.evaluation.settings import (
+    Setting,
+    compare_setting,
+    name_setting,
+    number_runs,
+    per_setting,
+    settings_of,
+)
+from cohortsmith.evaluation.verdict import Verdict, give_verdicts, state_rule
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.records import TrackedRun
+
+from .jobs import Networks
+
+Tables = tuple[pd.DataFrame, pd.DataFrame]
 
 
 def summarise_predictions(
     predictions: pd.DataFrame, judge: JudgeConfig, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Summarise every arm, compare it with real scans alone, and say in words what follows."""
+    """Summarise every arm, compare it with real scans alone, and say in words what follows; each setting by itself."""
     random = np.random.default_rng([seed, judge.bootstrap])
-    arms = summarise_arms(predictions, judge.confidence, judge.bootstrap, random)
-    differences = compare_arms(predictions, judge.confidence, judge.bootstrap, random)
-    verdicts = give_verdicts(arms, differences, judge.smallest_effect)
+    parts = {setting: _summarise(rows, judge, random) for setting, rows in settings_of(predictions)}
+    arms, differences = (
+        pd.concat([name_setting(tables[place], setting) for setting, tables in parts.items()], ignore_index=True)
+        for place in (0, 1)
+    )
     words = {
         "rule": state_rule(judge.confidence, judge.smallest_effect),
-        "verdicts": [verdict._asdict() for verdict in verdicts],
+        "verdicts": [verdict._asdict() for verdict in _verdicts(parts, judge)],
     }
     return arms, differences, words
 
 
+def size_all_effects(predictions: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
+    """Size the effect of every arm in every setting."""
+    compared = dict(settings_of(differences))
+    parts = [
+        name_setting(size_effects(number_runs(rows), compared[setting]), setting)
+        for setting, rows in settings_of(predictions)
+        if setting in compared
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def calibrate_all_arms(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Measure the calibration of every arm in every setting."""
+    return per_setting(calibrate_arms, predictions)
+
+
 def track_classifiers(
-    study: StudyConfig,
-    judge: JudgeConfig,
-    classifier: dict[str, Any],
-    runs: dict[str, Stored],
-    predictions: pd.DataFrame,
+    study: StudyConfig, networks: Networks, runs: dict[str, Stored], predictions: pd.DataFrame
 ) -> list[TrackedRun]:
     """Describe every classifier's training as one child run."""
-    scores = score_runs(predictions)
-    config = read_classifier(classifier)
-    return [_tracked(run.record, scores, study, judge, config) for run in runs.values()]
+    columns = ["training_set", "net", "arm", "seed", "fold"]
+    runs_of = dict(list(predictions.assign(fold=predictions["fold"].fillna(-1)).groupby(columns)))
+    return [_tracked(run.record, score_runs(runs_of[_key(run.record)]), study, networks) for run in runs.values()]
+
+
+def _key(record: dict[str, Any]) -> tuple[Any, ...]:
+    fold = -1 if record["fold"] is None else record["fold"]
+    return record["training_set"], record["net"], record["arm"], record["seed"], fold
+
+
+def _summarise(predictions: pd.DataFrame, judge: JudgeConfig, random: np.random.Generator) -> Tables:
+    runs = number_runs(predictions)
+    arms = summarise_arms(runs, judge.confidence, judge.bootstrap, random)
+    doses = predictions.drop_duplicates("arm").set_index("arm")["n_synthetic"]
+    arms.insert(2, "n_synthetic", arms["arm"].map(doses))
+    return arms, compare_setting(predictions, judge.confidence, judge.bootstrap, random)
+
+
+def _verdicts(parts: dict[Setting, Tables], judge: JudgeConfig) -> list[Verdict]:
+    called = {True: "repeats", False: "seeds"}
+    given = {
+        setting: give_verdicts(*tables, judge.smallest_effect, called[setting.training_set == CROSS_VALIDATION])
+        for setting, tables in parts.items()
+    }
+    alone = len(parts) == 1
+    return [
+        verdict._replace(sentence=verdict.sentence if alone else f"{setting}: {verdict.sentence}", **setting._asdict())
+        for setting, verdicts in given.items()
+        for verdict in verdicts
+    ]
 
 
 def track_means(arms: pd.DataFrame, differences: pd.DataFrame) -> dict[str, float]:
-    """Give the parent run each arm's mean, s.d. and interval, and each difference from the real arm."""
+    """Give the parent run each arm's mean, s.d. and interval, and each difference from the real arm.
+
+    With several settings every name begins with the setting's.
+    """
     metrics: dict[str, float] = {}
+    several = len(arms[["training_set", "net"]].drop_duplicates()) > 1
     for row in arms.to_dict("records"):
-        name = f"{row['test_set']}.{row['arm']}.balanced_accuracy"
+        name = f"{_prefix(row) if several else ''}{row['test_set']}.{row['arm']}.balanced_accuracy"
         metrics |= {f"{name}.{part}": row[f"balanced_accuracy_{part}"] for part in ("mean", "sd")}
         metrics |= {f"{name}.{part}": row[part] for part in ("low", "high")}
     for row in differences.to_dict("records"):
-        name = f"{row['test_set']}.{row['arm']}_minus_real"
+        name = f"{_prefix(row) if several else ''}{row['test_set']}.{row['arm']}_minus_real"
         metrics |= {name: row["difference"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
-def _tracked(
-    record: dict[str, Any], scores: pd.DataFrame, study: StudyConfig, judge: JudgeConfig, classifier: ClassifierConfig
-) -> TrackedRun:
-    arm, seed = record["arm"], record["seed"]
-    own = scores[(scores["arm"] == arm) & (scores["seed"] == seed)]
+def _prefix(row: dict[str, Any]) -> str:
+    return f"{row['training_set']}.{row['net']}."
+
+
+def _tracked(record: dict[str, Any], scores: pd.DataFrame, study: StudyConfig, networks: Networks) -> TrackedRun:
+    classifier = networks[record["net"]]
+    fold = {} if record["fold"] is None else {"fold": record["fold"]}
+    where = "" if record["fold"] is None else f" fold {record['fold']}"
     return TrackedRun(
-        name=f"classifier {arm} seed {seed}",
+        name=f"classifier {record['training_set']} {record['net']} {record['arm']} seed {record['seed']}{where}",
         params={
             "kind": "classifier",
-            "arm": arm,
-            "n_synthetic": judge.n_synthetic if "synthetic" in arm else 0,
-            "seed": seed,
-            "training_set": study.name,
+            "study": study.name,
+            "training_set": record["training_set"],
+            "net": record["net"],
+            "arm": record["arm"],
+            "n_synthetic": record["n_synthetic"],
+            "seed": record["seed"],
+            **fold,
             "external_test_set": study.external_name or "none",
             "labels": "-".join(study.labels),
             "classifier": classifier.kind,
@@ -77,11 +142,11 @@ def _tracked(
             # Balanced accuracy first: MLflow's compare view opens on the first one.
             f"{row['test_set']}.{metric}": float(row[metric])
             for metric in ("balanced_accuracy", *METRICS)
-            for row in own.to_dict("records")
+            for row in scores.to_dict("records")
         },
         curves={
             "train.loss": [row["loss"] for row in record["history"]],
             "validation.balanced_accuracy": [row["balanced_accuracy"] for row in record["history"]],
         },
-        tags={"arm": arm},
+        tags={"arm": record["arm"]},
     )

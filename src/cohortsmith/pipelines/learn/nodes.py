@@ -1,6 +1,5 @@
 """Stack the cohort's images, fit one generator per diagnosis."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from numpy.typing import NDArray
 from cohortsmith.config.generator import TrainingConfig, read_generator
 from cohortsmith.errors import StudyError
 from cohortsmith.execution import progress
-from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
-from cohortsmith.models.divergence import NAMED, TrainingDiverged
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.resuming import HARMLESS
-from cohortsmith.models.training import fit_vae
+
+from .fits import carry_out, plan_fit
 
 
 def stack_images(
@@ -48,35 +45,11 @@ def fit_generator(
 
     checkpoint: a folder from which a run that was killed goes on. The history numbers images as `subjects` has them.
     """
-    config, own = read_generator(generator), splits["diagnosis"] == label
-    rows = splits[own & (splits["split"] == "train")]
-    watched = splits[own & (splits["split"] == "validation") & (training.stop_on == "validation")]
-    prints = [rows["fingerprint"].tolist(), *([watched["fingerprint"].tolist()] if len(watched) else [])]
-    mark = fingerprint("fit", label, *prints, config, training.model_dump(mode="json", exclude=HARMLESS), seed)
-    if known is not None and known.fingerprint == mark:
+    plan = plan_fit(images, splits, read_generator(generator), training, seed, label)
+    if known is not None and known.fingerprint == plan.fingerprint:
         return known
-    with progress(f"{label}: train {config.kind}", training.epochs) as advance, _naming_subjects(label, rows):
-        fitted = fit_vae(
-            np.asarray(images[rows.index.to_numpy()]),
-            config,
-            training,
-            seed,
-            on_epoch=lambda *_: advance(),
-            checkpoint=checkpoint,
-            validation=np.asarray(images[watched.index.to_numpy()]) if len(watched) else None,
-        )
-    return TrainedGenerator(fitted, label, tuple(rows["participant_id"]), mark, seed)
-
-
-@contextlib.contextmanager
-def _naming_subjects(label: str, rows: pd.DataFrame) -> Iterator[None]:
-    try:
-        yield
-    except TrainingDiverged as error:
-        error.where = f"generator of {label}, {error.where}"
-        if error.images:
-            error.got += f" (subjects {', '.join(rows['participant_id'].iloc[list(error.images[:NAMED])])})"
-        raise
+    with progress(f"{label}: train {plan.config.kind}", training.epochs) as advance:
+        return carry_out(plan, checkpoint, lambda *_: advance())
 
 
 def _images(scans: list[Stored], affine: NDArray[np.float64]) -> Iterator[NDArray[np.float32]]:

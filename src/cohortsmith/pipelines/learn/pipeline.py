@@ -7,10 +7,17 @@ from kedro.pipeline import Node, Pipeline
 
 from .cohort_nodes import make_folds, select_cohort, split_cohort, track_split_quality
 from .nodes import fit_generator, stack_images
+from .partition_nodes import fit_partition_generators, make_partitions, plan_partition_generators
 
 
-def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, folds: bool = False) -> Pipeline:
-    """Build the shared nodes and one fit per label. folds: whether folds for a cross-validation are asked for."""
+def create_pipeline(
+    roles: Sequence[str], labels: Sequence[str], *, folds: bool = False, judged: bool = True
+) -> Pipeline:
+    """Build the shared nodes and one fit per label.
+
+    folds: whether a cross-validation is asked for. judged: whether classifiers will be trained, for which every other
+    training set and fold needs generators too.
+    """
     cohorts = [f"{role}.cohort_scans" for role in roles]
     scans = [f"{role}.prepared_scans" for role in roles]
     shared = [
@@ -23,7 +30,32 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], *, folds: bool 
     ]
     if folds:
         shared.append(Node(make_folds, ["params:split", "splits"], "folds", name="make_folds"))
+    if judged:
+        shared += _partitions(folds=folds)
     return Pipeline([*shared, *(_fit(label) for label in labels)])
+
+
+def _partitions(*, folds: bool) -> list[Node]:
+    return [
+        Node(
+            make_partitions,
+            ["params:split", "params:judge", "splits", *["folds"] * folds],
+            "partitions",
+            name="make_partitions",
+        ),
+        Node(
+            plan_partition_generators,
+            ["parameters", "images", "splits", "partitions", "partition_generators_files"],
+            "generator_jobs",
+            name="plan_partition_generators",
+        ),
+        Node(
+            fit_partition_generators,
+            ["generator_jobs", "partition_generators_done", "params:execution"],
+            "partition_generators",
+            name="fit_partition_generators",
+        ),
+    ]
 
 
 def _select(role: str) -> Node:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig
 from cohortsmith.config.run import RunConfig
+from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.cohort import format_cohort, summarise_cohort
 from cohortsmith.evaluation.scores import score_runs
+from cohortsmith.evaluation.settings import per_setting
 from cohortsmith.evaluation.verdict import Verdict
 from cohortsmith.imaging.decisions import KEEP, PERSON
 from cohortsmith.imaging.preparation import to_model_grid
@@ -32,18 +34,22 @@ from cohortsmith.reporting.content import (
     RunFacts,
 )
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
+from cohortsmith.reporting.markdown import pictures_of, render_markdown
+from cohortsmith.reporting.methods import describe_methods
+from cohortsmith.reporting.model_card import ModelFacts, card_as_markdown, describe_model
+from cohortsmith.reporting.outline import report_sections
 from cohortsmith.reporting.report import render_quality_page, render_report
 from cohortsmith.reporting.summary import end_of_run
-from cohortsmith.reporting.wording import describe_methods
 
 Images = NDArray[np.float32]
 LIBRARIES = ("cohortsmith", "torch", "antspyx", "nilearn", "kedro", "mlflow", "scikit-learn", "dcm2niix")
 SHOWN = 8
+MM3_PER_ML = 1000
 NOT_JUDGED = "This study's configuration stops before classifiers are trained (study.stages)."
 
 
-def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple[RunFacts, str]:
-    """Say what was run, when, by which versions; and, as a paper would, by which methods."""
+def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple[RunFacts, str, RunConfig]:
+    """Say what was run, when, by which versions; as a paper would, by which methods; and by which settings."""
     config = RunConfig.read(parameters, "parameters")
     facts = RunFacts(
         study=config.study.name,
@@ -53,7 +59,7 @@ def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple
         is_phantom=config.study.simulated,
         date=run_facts["date"],
     )
-    return facts, describe_methods(config)
+    return facts, describe_methods(config, facts.versions), config
 
 
 def gather_preparation(
@@ -134,6 +140,19 @@ def gather_generator(
     )
 
 
+def write_model_card(
+    generator: TrainedGenerator,
+    splits: pd.DataFrame,
+    copying_summary: dict[str, Any],
+    membership: pd.DataFrame,
+    run: RunFacts,
+    config: RunConfig,
+) -> tuple[str, dict[str, Any]]:
+    """Say what a generator was made of, what it is for, and what it must not be used for: as Markdown and as JSON."""
+    card = describe_model(ModelFacts(generator, splits, copying_summary["sentence"], membership, run, config))
+    return card_as_markdown(card), card
+
+
 def gather_judgement(
     predictions: pd.DataFrame,
     arms: pd.DataFrame,
@@ -142,33 +161,62 @@ def gather_judgement(
     judge: JudgeConfig,
     **further: pd.DataFrame,
 ) -> Judgement:
-    """Gather the classifiers' scores and the verdict; further: effect sizes, calibration, subgroups."""
+    """Gather the classifiers' scores and the verdict; further: tables by the names of `Judgement`."""
     verdicts = [Verdict(**one) for one in verdict["verdicts"]]
-    scores, rule = score_runs(predictions), verdict["rule"]
+    scores, rule = per_setting(score_runs, predictions), verdict["rule"]
     return Judgement(scores, arms, differences, verdicts, rule, judge.smallest_effect, **further)
 
 
-def gather_fidelity(fidelity: pd.DataFrame, fidelity_summary: dict[str, list[str]]) -> Fidelity:
-    """Gather how synthetic scans compare with held-out real ones."""
-    return Fidelity(fidelity, fidelity_summary)
+def gather_fidelity(fidelity: pd.DataFrame, fidelity_summary: dict[str, list[str]], **further: Any) -> Fidelity:
+    """Gather how synthetic scans compare with held-out real ones; further: by the names of `Fidelity`."""
+    return Fidelity(fidelity, fidelity_summary, **further)
 
 
-def render(
-    run: RunFacts, run_facts: dict[str, str], volumes: pd.DataFrame | None = None, **parts: Any
-) -> tuple[str, str, str]:
-    """Write the report, the quality page, and the text that ends the run.
+class Pages(NamedTuple):
+    """The report as HTML, the quality page, the text that ends the run; the report as Markdown with its pictures.
+
+    charts: of the pictures, those that the tracker shows with the run.
+    """
+
+    report: str
+    quality_page: str
+    summary: str
+    markdown: str
+    pictures: dict[str, bytes]
+    charts: dict[str, bytes]
+
+
+def gather_anatomy(
+    study: StudyConfig, ventricle_volumes: pd.DataFrame, phantom_check: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give the measured volumes and their comparison in ml (they are kept in mm^3), controls before patients."""
+    order = ventricle_volumes["diagnosis"].map(study.labels.index)
+    volumes = (
+        ventricle_volumes.assign(order=order).sort_values(["source", "order"], kind="stable").drop(columns="order")
+    )
+    measured = phantom_check.columns.difference(["source", "p_value"])
+    return (
+        volumes.assign(ventricle_volume=volumes["ventricle_volume"] / MM3_PER_ML),
+        phantom_check.assign(**{name: phantom_check[name] / MM3_PER_ML for name in measured}),
+    )
+
+
+def render(run: RunFacts, run_facts: dict[str, str], **parts: Any) -> Pages:
+    """Write the report as HTML and as Markdown, the quality page, and the text that ends the run.
 
     parts: whatever else the stages gathered, by the names of `ReportContent`.
     """
-    content = ReportContent(
-        run=run,
-        no_judgement=NOT_JUDGED,
-        volumes=None if volumes is None else volumes.assign(ventricle_volume=volumes["ventricle_volume"] / 1000),
-        **parts,
-    )
+    content = ReportContent(run=run, no_judgement=NOT_JUDGED, **parts)
+    sections = report_sections(content)
     ui_command = "make ui   (or: kedro ui)"
-    words = end_of_run(content.judgement, run_facts["report"], ui_command, NOT_JUDGED, count_scans(content))
-    return render_report(content), render_quality_page(content), words
+    return Pages(
+        render_report(content, sections),
+        render_quality_page(content),
+        end_of_run(content.judgement, run_facts["report"], ui_command, NOT_JUDGED, count_scans(content)),
+        render_markdown(content, sections),
+        pictures_of(sections),
+        pictures_of([section for section in sections if section.anchor == "verdict"]),
+    )
 
 
 def count_scans(content: ReportContent) -> str:

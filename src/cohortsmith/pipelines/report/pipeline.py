@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 
 from .nodes import (
     describe_run,
+    gather_anatomy,
     gather_cohort,
     gather_cohort_flow,
     gather_fidelity,
@@ -17,7 +18,11 @@ from .nodes import (
     gather_rejections,
     gather_warnings,
     render,
+    write_model_card,
 )
+from .tracking_nodes import track_arms
+
+PAGES = ["report", "quality_page", "summary", "report_markdown", "report_pictures", "report.tracked_figures"]
 
 
 def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequence[str], *, simulated: bool) -> Pipeline:
@@ -26,7 +31,12 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
     rejected = [f"{role}.{step}_rejections" for role in roles for step in ("ingest", "preparation", "quality")]
     warnings = [f"{role}.ingest_warnings" for role in roles]
     nodes = [
-        Node(describe_run, ["parameters", "run_facts"], ["report.run", "report.methods"], name="describe_run"),
+        Node(
+            describe_run,
+            ["parameters", "run_facts"],
+            ["report.run", "report.methods", "report.config"],
+            name="describe_run",
+        ),
         Node(gather_rejections, rejected, "report.rejections", name="gather_rejections"),
         Node(gather_warnings, warnings, "report.warnings", name="gather_warnings"),
         Node(
@@ -43,6 +53,7 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
         "preparation": "report.preparation",
         "timings": "timings",
         "methods": "report.methods",
+        "config": "report.config",
         "run_facts": "run_facts",
     }
     if "learn" in stages:
@@ -57,14 +68,16 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
             "split_quality": "split_quality",
         }
     if "augment" in stages:
-        nodes += [*(_generator(label) for label in labels), _generators(labels)]
+        nodes += [*(_generator(label) for label in labels), *(_model_card(label) for label in labels)]
+        nodes.append(_generators(labels))
         gathered["generators"] = "report.generators"
     if "judge" in stages:
-        nodes += [_judgement(), _fidelity()]
+        nodes += [_judgement(), _fidelity(), _arms()]
         gathered |= {"judgement": "report.judgement", "fidelity": "report.fidelity"}
         if simulated:
-            gathered |= {"volumes": "ventricle_volumes", "phantom_check": "phantom_check"}
-    return Pipeline([*nodes, Node(render, gathered, ["report", "quality_page", "summary"], name="render")])
+            nodes.append(_anatomy())
+            gathered |= {"volumes": "report.volumes", "phantom_check": "report.phantom_check"}
+    return Pipeline([*nodes, Node(render, gathered, PAGES, name="render")])
 
 
 def _generator(label: str) -> Node:
@@ -85,6 +98,16 @@ def _generator(label: str) -> Node:
     )
 
 
+def _model_card(label: str) -> Node:
+    inputs = [f"{label}.generator", "splits", f"{label}.copying_summary", f"{label}.membership"]
+    return Node(
+        write_model_card,
+        [*inputs, "report.run", "report.config"],
+        [f"{label}.model_card_text", f"{label}.model_card"],  # the second one's saving publishes the model
+        name=f"{label}.write_model_card",
+    )
+
+
 def _generators(labels: Sequence[str]) -> Node:
     return Node(
         gather_generators,
@@ -99,7 +122,7 @@ def _judgement() -> Node:
         gather_judgement,
         {
             **{name: name for name in ("predictions", "arms", "differences", "verdict")},
-            **{name: name for name in ("effect_sizes", "calibration", "subgroups")},
+            **{name: name for name in ("effect_sizes", "calibration", "subgroups", "reference_lines")},
             "judge": "params:judge",
         },
         "report.judgement",
@@ -107,5 +130,22 @@ def _judgement() -> Node:
     )
 
 
+def _arms() -> Node:
+    return Node(track_arms, ["params:study", "arms", "differences"], "arms.tracked_runs", name="track_arms")
+
+
+def _anatomy() -> Node:
+    measured = ["params:study", "ventricle_volumes", "phantom_check"]
+    return Node(gather_anatomy, measured, ["report.volumes", "report.phantom_check"], name="gather_anatomy")
+
+
 def _fidelity() -> Node:
-    return Node(gather_fidelity, ["fidelity", "fidelity_summary"], "report.fidelity", name="gather_fidelity")
+    gathered = {
+        "fidelity": "fidelity",
+        "fidelity_summary": "fidelity_summary",
+        "regions": "regional_volumes",
+        "regions_words": "regional_volumes_summary",
+        "gan": "gan_train_test",
+        "gan_words": "gan_summary",
+    }
+    return Node(gather_fidelity, gathered, "report.fidelity", name="gather_fidelity")

@@ -12,7 +12,17 @@ _MEMBERSHIP = (
     "held-out one, beside the share expected if nothing was copied. Blurred copies escape a comparison of images, so "
     "what the generator makes of real scans (reconstructions), and their latent codes, are compared too."
 )
-_SHOWN = ("space", "auc", "low", "high", "closer_share", "expected_share", "p_value", "n_training", "n_held_out")
+_SHOWN = {
+    "space": "compared",
+    "auc": "AUC",
+    "low": "low",
+    "high": "high",
+    "closer_share": "closer share",
+    "expected_share": "expected",
+    "p_value": "p of the share",
+    "n_training": "training scans",
+    "n_held_out": "held-out scans",
+}
 
 
 def copies_section(content: ReportContent) -> Section:
@@ -55,4 +65,4 @@ def _membership(generator: Generator) -> list[Block]:
         if spaces
         else Paragraph(f"{generator.label}: neither attack was shown to be better than chance. A stronger one may be.")
     )
-    return [word, as_table(table[list(_SHOWN)], f"{generator.label}: attacks on membership.")]
+    return [word, as_table(table[list(_SHOWN)].rename(columns=_SHOWN), f"{generator.label}: attacks on membership.")]

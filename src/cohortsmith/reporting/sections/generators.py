@@ -8,7 +8,7 @@ from cohortsmith.reporting.blocks import Block, Paragraph, Picture, Section
 from cohortsmith.reporting.content import Generator, ReportContent
 from cohortsmith.reporting.figures.image_grid import SHOWN, draw_image_grid
 from cohortsmith.reporting.figures.training_curves import draw_training_curves
-from cohortsmith.reporting.tables import as_table
+from cohortsmith.reporting.tables import as_columns
 
 
 def generators_section(content: ReportContent) -> Section:
@@ -59,7 +59,7 @@ def _diagnostics(generators: Sequence[Generator]) -> list[Block]:
         "The chains that drew the latent points. Acceptance: of Hamiltonian Monte Carlo proposals. Void share: of "
         "draws far from every training subject, where the decoder is unconstrained. Distances are in latent units."
     )
-    return [as_table(pd.DataFrame(rows), caption)]
+    return [as_columns(pd.DataFrame(rows).set_index("diagnosis"), caption)]
 
 
 def _has(images: object) -> bool:

@@ -5,6 +5,10 @@ from cohortsmith.reporting.content import ReportContent
 from cohortsmith.reporting.figures.volume_strips import draw_volume_strips
 from cohortsmith.reporting.tables import as_table
 
+_CAPTION = (
+    "Lateral ventricles in ml, real and synthetic: means, and the patients' minus the controls' with its interval."
+)
+
 
 def phantom_sections(content: ReportContent) -> list[Section]:
     """Compare known anatomy, real beside synthetic; nothing for a study of people without measured volumes."""
@@ -20,11 +24,11 @@ def phantom_sections(content: ReportContent) -> list[Section]:
 def _strips(content: ReportContent) -> list[Block]:
     if content.volumes is None or content.volumes.empty:
         return []
-    caption = "Volume of the ventricles in each scan; line: median. Patients' ventricles are larger."
+    caption = "Volume of the lateral ventricles in each scan; line: median. Patients' ventricles are larger."
     return [Picture(draw_volume_strips(content.volumes), "Ventricle volumes, real and synthetic", caption, 640)]
 
 
 def _table(content: ReportContent) -> list[Block]:
     if content.phantom_check is None or content.phantom_check.empty:
         return []
-    return [as_table(content.phantom_check, "Anatomy measured in real and in synthetic scans.", digits=2)]
+    return [as_table(content.phantom_check, _CAPTION, digits=2)]

@@ -1,9 +1,10 @@
 """How this was made and how to make it again; what it cannot show; whom to cite."""
 
-from cohortsmith.reporting.blocks import Bars, Block, Bullets, Code, Paragraph, Section, Table
+from cohortsmith.reporting.blocks import Bars, Block, Bullets, Code, Details, Paragraph, Section, Table
 from cohortsmith.reporting.content import ReportContent
 from cohortsmith.reporting.tables import duration, readable
-from cohortsmith.reporting.wording import LIMITS, works_cited
+from cohortsmith.reporting.wording import LIMITS
+from cohortsmith.reporting.works import works_cited
 
 
 def limits_section(content: ReportContent) -> Section:
@@ -36,4 +37,5 @@ def _timings(content: ReportContent) -> list[Block]:
         return [Paragraph("No step was timed.", "absent")]
     longest, total = max(content.timings.values()) or 1.0, sum(content.timings.values())
     rows = [(readable(step), duration(seconds), seconds / longest) for step, seconds in content.timings.items()]
-    return [Bars(f"Time of each step, {duration(total)} together; steps that were reused take almost none.", rows)]
+    caption = "Wall time of each step; steps that were reused take almost none."
+    return [Details(f"Time: {duration(total)} in {len(rows)} steps", [Bars(caption, rows)])]

@@ -1,0 +1,116 @@
+"""Where each partition's synthetic images come from: a generator's file and latent points, decoded when drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.split import SplitConfig
+from cohortsmith.config.study import StudyConfig
+from cohortsmith.errors import StudyError
+from cohortsmith.fingerprints import fingerprint
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.classifier_batches import Latents
+from cohortsmith.models.classifier_decoding import decoder_of_file
+from cohortsmith.models.generator_file import read_provenance
+
+SYNTHETIC, PRIOR = "synthetic", "prior"
+
+
+class Source(NamedTuple):
+    """One diagnosis' synthetic images in one partition.
+
+    origin: synthetic, or prior (of a plain VAE). generator: its file; mark: its fingerprint. points: (n, d).
+    subjects: participant ids that the generator saw.
+    """
+
+    partition: str
+    origin: str
+    label: str
+    generator: Path
+    mark: str
+    points: NDArray[np.float32]
+    subjects: tuple[str, ...]
+
+
+Sources = dict[tuple[str, str], tuple[Source, ...]]
+"""Partition and origin -> one source per label, controls first."""
+
+
+def gather_sources(
+    study: StudyConfig, split: SplitConfig, judge: JudgeConfig, records: dict[str, Stored], *own: Any
+) -> Sources:
+    """Gather the sources of all partitions.
+
+    records: of the generators of other partitions. own: of the run's own partition, label by label: folder of the
+    generator's file, latent points, further points, table of the screen for copies.
+
+    Raises:
+        StudyError: flagged images are excluded, and a label has no other.
+    """
+    gathered: dict[tuple[str, str], list[Source]] = {}
+    main = f"train-{split.train_on}"
+    parts = [own[start : start + 4] for start in range(0, len(own), 4)]
+    gathered[main, SYNTHETIC] = [_own(main, judge, *part) for part in parts]
+    _refuse_nothing(gathered[main, SYNTHETIC], [part[3] for part in parts])
+    stored = [_read(key, one) for key, one in records.items()]
+    by_label = sorted(stored, key=lambda source: study.labels.index(source.label))
+    for source in by_label:
+        gathered.setdefault((source.partition, source.origin), []).append(source)
+    return {key: tuple(sources) for key, sources in gathered.items()}
+
+
+def latents_of(sources: Sequence[Source], n: int) -> Latents:
+    """Give the first n points of each label (or as many as the label with the fewest has), controls first."""
+    n = min(n, *(len(source.points) for source in sources))
+    points = torch.from_numpy(np.concatenate([source.points[:n] for source in sources]))
+    control, patient = (decoder_of_file(source.generator) for source in sources)
+    return Latents(points, np.repeat(np.arange(2), n), (control, patient))
+
+
+def mark_of(sources: Sequence[Source], n: int) -> str:
+    """Hash what `latents_of` gives."""
+    n = min(n, *(len(source.points) for source in sources))
+    return fingerprint([[source.mark, source.points[:n].astype(float).tolist()] for source in sources])
+
+
+def _own(
+    main: str,
+    judge: JudgeConfig,
+    folder: Path,
+    latents: pd.DataFrame,
+    further: pd.DataFrame,
+    copying: pd.DataFrame,
+) -> Source:
+    kept = latents[copying["flagged"].eq(False).to_numpy()] if judge.quarantine == "exclude" else latents
+    points = pd.concat([kept, further]).drop(columns="key").to_numpy(dtype=np.float32)
+    file = folder / "generator.safetensors"
+    known = read_provenance(file)
+    if known is None:
+        raise StudyError("a generator is not there", where=f"{main}, {folder.name}", remedy="run the whole chain again")
+    return Source(main, SYNTHETIC, known["label"], file, known["fingerprint"], points, tuple(known["subjects"]))
+
+
+def _refuse_nothing(sources: Sequence[Source], tables: Sequence[pd.DataFrame]) -> None:
+    if all(len(source.points) for source in sources):
+        return
+    raise StudyError(
+        "no synthetic scan is left to be judged",
+        where="parameters.judge.quarantine: exclude",
+        got=", ".join(f"{len(one.points)} of {len(table)}" for one, table in zip(sources, tables, strict=True)),
+        expected="at least one scan of each diagnosis that passed the screen for copies",
+        remedy="train the generator on more subjects or for fewer epochs, or set judge.quarantine: report",
+    )
+
+
+def _read(key: str, stored: Stored) -> Source:
+    record, place = stored.record, Path(stored.path).parent
+    points = np.load(place / f"{key}_points.npy", allow_pickle=False)
+    file = place / key / "generator.safetensors"
+    subjects = tuple(record["subjects"])
+    return Source(record["partition"], record["origin"], record["label"], file, record["generator"], points, subjects)

@@ -1,0 +1,1 @@
+"""What reporting guidelines ask of a study, and which of it a run can answer by itself."""

@@ -1,0 +1,177 @@
+"""What a run knows of itself that reporting guidelines ask for; on all else it keeps silent."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cohortsmith.config.classifier import NeuralNetworkConfig
+from cohortsmith.config.preparation import space_name
+from cohortsmith.config.run import RunConfig
+from cohortsmith.reporting import methods
+from cohortsmith.reporting.content import Judgement, ReportContent
+
+
+class Answer(NamedTuple):
+    """A short answer, and the anchor of the section that says more."""
+
+    text: str
+    anchor: str = "methods"
+
+
+def what_is_known(content: ReportContent) -> dict[str, Answer]:
+    """Give an answer to every question that this run's configuration and results answer."""
+    if content.config is None:
+        return {}
+    return dict(
+        [
+            *_of_source(content.config),
+            *_of_cohort(content),
+            *_of_models(content),
+            *_of_judgement(content),
+            *_of_anything(content),
+        ]
+    )
+
+
+Known = Iterator[tuple[str, Answer]]
+
+
+def _of_source(config: RunConfig) -> Known:
+    study, preparation = config.study, config.preparation
+    yield "data", Answer(_data(config))
+    yield "predictors", Answer("the voxels of one T1-weighted scan, nothing else")
+    yield "preprocessing", Answer(methods.describe_preparation(preparation), "preparation")
+    if preparation.kind == "volume":
+        box = f"the box of the {space_name(preparation)} template's head at {preparation.resolution:g} mm"
+        yield "subsets", Answer(f"whole scans, cropped to {box}; {config.cohort.sessions} session(s) of each subject")
+    yield (
+        "de_identification",
+        Answer("files bear pseudonyms or the study's own identifiers; what was removed before delivery is not known"),
+    )
+    yield (
+        "reference_standard",
+        Answer(
+            f"{study.labels[1]} or {study.labels[0]} as in the study's own table; how it was assessed is not known",
+            "limits",
+        ),
+    )
+
+
+def _data(config: RunConfig) -> str:
+    study = config.study
+    if study.simulated:
+        return "simulated scans, no patients"
+    external = f"; tested also on {study.external_name or study.external_source or study.source}"
+    return f"{study.source}, study {study.name}" + external * bool(study.external_path)
+
+
+def _of_cohort(content: ReportContent) -> Known:
+    config = content.config
+    assert config is not None
+    yield "missing", Answer("scans without usable image or diagnosis are set aside; nothing is imputed", "cohort")
+    if "learn" not in config.study.stages:
+        return
+    yield (
+        "eligibility",
+        Answer(
+            f"{methods.describe_selection(config.cohort)} Diagnoses: {methods.listed(config.study.labels)}", "cohort"
+        ),
+    )
+    yield "partition", Answer(methods.describe_split(config.split))
+    yield "partition_level", Answer("subjects; a leak to a generator or a classifier stops the run")
+    if content.cohort_flow is not None:
+        yield "flow", Answer("scans and subjects after every rule, per study; each scan set aside", "cohort")
+    if content.cohort is not None and len(content.cohort):
+        yield (
+            "characteristics",
+            Answer("age, sex, scores, scans and sites per set and diagnosis, where known", "cohort"),
+        )
+    if content.split_quality is not None and len(content.split_quality):
+        yield "set_differences", Answer("p-values of age, sex and site between the sets", "cohort")
+
+
+def _of_models(content: ReportContent) -> Known:
+    config = content.config
+    assert config is not None
+    if "augment" not in config.study.stages:
+        return
+    generator = methods.name_model(config.generator)
+    judged = f"; judged by {methods.name_classifier(config.classifier)}" * ("judge" in config.study.stages)
+    yield "technique", Answer(f"{generator}{judged}")
+    yield "models", Answer(f"{generator}, one per diagnosis{judged}; every setting in the model cards")
+    yield "initialisation", Answer(f"at random, U(-b, b) with b = 1 / sqrt(fan in), from seed {config.seed}")
+    training = config.training
+    yield (
+        "training",
+        Answer(
+            f"generators: Adam, learning rate {training.learning_rate:g}, batches of {training.batch_size}, at most "
+            f"{training.epochs} epochs, {training.warm_up_epochs} of them warm-up" + _classifier_training(config)
+        ),
+    )
+    yield "model_files", Answer("weights as safetensors with a model card per diagnosis", "provenance")
+
+
+def _classifier_training(config: RunConfig) -> str:
+    classifier = config.classifier
+    if "judge" not in config.study.stages or not isinstance(classifier, NeuralNetworkConfig):
+        return ""
+    return (
+        f"; classifiers: Adam, learning rate {classifier.learning_rate:g}, batches of {classifier.batch_size}, "
+        f"{classifier.optimizer_steps} steps in every arm"
+    )
+
+
+def _of_judgement(content: ReportContent) -> Known:
+    config, judgement = content.config, content.judgement
+    if config is None or judgement is None:
+        return
+    yield "question", Answer(_question(config), "verdict")
+    if isinstance(config.classifier, NeuralNetworkConfig):
+        yield "selection", Answer("the state with the best balanced accuracy on real validation images")
+        yield "imbalance", Answer("every batch is half patients; balanced accuracy is the outcome")
+    yield "ensembles", Answer("none: each classifier is judged alone")
+    yield "explanations", Answer("none was made")
+    yield "updating", Answer("none: the models are not recalibrated")
+    yield "measures", Answer("balanced accuracy; sensitivity, specificity, AUC; calibration", "verdict")
+    yield (
+        "uncertainty",
+        Answer(
+            f"{config.judge.confidence:.0%} intervals over seeds and subjects, corrected for the number of arms; the "
+            "rule of the verdict is stated",
+            "verdict",
+        ),
+    )
+    yield "robustness", Answer(f"{config.judge.n_seeds} seeds per arm, and a control arm with random labels", "verdict")
+    yield "output", Answer("the probability of being a patient; called a patient at 0.5")
+    yield "performance", Answer("every arm with mean, spread over seeds and interval", "verdict")
+    yield from _of_test_sets(config, judgement)
+
+
+def _question(config: RunConfig) -> str:
+    study, judge = config.study, config.judge
+    return (
+        f"whether synthetic scans help to tell {study.labels[1]} from {study.labels[0]}, by balanced accuracy; "
+        f"differences below {judge.smallest_effect:g} do not matter"
+    )
+
+
+def _of_test_sets(config: RunConfig, judgement: Judgement) -> Known:
+    named = {str(name) for name in judgement.arms["test_set"]}
+    if named - {"external"}:
+        yield "internal_test", Answer(f"subjects of the same study that nothing was trained on ({_counted(judgement)})")
+    if "external" in named:
+        yield "external_test", Answer(f"subjects of {config.study.external_name or 'another study'}", "verdict")
+        yield "heterogeneity", Answer("internal and external test sets are reported apart", "verdict")
+    if judgement.subgroups is not None and len(judgement.subgroups):
+        yield "subgroups", Answer("differences within sex, age band, site and field strength, where known", "subgroups")
+
+
+def _counted(judgement: Judgement) -> str:
+    first = judgement.arms.iloc[0]
+    return f"{first['n_controls']} controls, {first['n_patients']} patients"
+
+
+def _of_anything(content: ReportContent) -> Known:
+    yield "limits", Answer("those of the method; the study's own must be added", "limits")
+    versions = ", ".join(f"{name} {version}" for name, version in content.run.versions.items())
+    yield "software", Answer(versions, "provenance")
+    yield "availability", Answer(f"code: cohortsmith; this run: {content.run.command}", "provenance")

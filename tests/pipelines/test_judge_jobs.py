@@ -1,0 +1,213 @@
+"""The grid of trainings: what each one sees, its order, and what makes it outdated."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cohortsmith.config.classifier import CustomConfig
+from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.split import SplitConfig
+from cohortsmith.config.study import StudyConfig
+from cohortsmith.errors import StudyError
+from cohortsmith.evaluation.folds import assign_folds
+from cohortsmith.evaluation.partitions import partition_scans
+from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.classifier_batches import Latents
+from cohortsmith.pipelines.judge.jobs import choose_networks, plan_classifiers
+from cohortsmith.pipelines.judge.nodes import collect_predictions, is_current
+from cohortsmith.pipelines.judge.sources import Source
+
+STUDY = StudyConfig(name="tiny", source="bids", labels=("CN", "AD"))
+ARMS = ("real", "real+classic", "real+oversampling", "synthetic", "real+synthetic", "real+vae-prior", "random-labels")
+JUDGE = JudgeConfig(arms=ARMS, n_synthetic=(2, 5), n_seeds=3, first_seed=40, bootstrap=100)
+SPLIT = SplitConfig(folds=2, repeats=2, validation=0.3)
+N = 16
+
+
+def splits() -> pd.DataFrame:
+    names = [f"sub-{row:02d}" for row in range(N)]
+    sides = (["train"] * 4 + ["validation"] * 2 + ["test"] * 2) * 2
+    table = pd.DataFrame({"participant_id": names, "key": names, "fingerprint": names, "split": sides})
+    table["diagnosis"] = np.repeat(["CN", "AD"], N // 2)
+    table["training_set"] = [
+        {0: "train-1", 1: "train-2"}.get(i % 8, "train-full") if i % 8 < 4 else None for i in range(N)
+    ]
+    others = table[:6:3].assign(split="external", training_set=None)
+    return pd.concat([table, others], ignore_index=True)
+
+
+def partitions(*training_sets: str, folds: bool = False) -> pd.DataFrame:
+    dealt = assign_folds(splits()[:N], SPLIT) if folds else None
+    return partition_scans(splits(), SPLIT, training_sets, dealt)
+
+
+def sources_of(table: pd.DataFrame, shift: float = 0.0) -> dict:
+    return {
+        (name, origin): tuple(
+            Source(name, origin, label, Path(name, origin, label), "mark", points(place + shift), ("sub-00",))
+            for place, label in enumerate(STUDY.labels)
+        )
+        for name in table["partition"].unique()
+        for origin in ("synthetic", "prior")
+    }
+
+
+def points(first: float) -> np.ndarray:
+    return np.float32(10 * first) + np.arange(6, dtype=np.float32)[:, None]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> np.ndarray:
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).random((N + 2, 4, 4), dtype=np.float32))
+    return np.load(tmp_path / "images.npy", mmap_mode="r")
+
+
+def plan(images, table, judge=JUDGE, sources=None, networks=None, scans=None):
+    networks = networks or choose_networks({"kind": "custom"})
+    sources = sources_of(table) if sources is None else sources
+    return plan_classifiers(STUDY, judge, networks, splits() if scans is None else scans, table, images, sources, None)
+
+
+def test_every_training_set_net_arm_dose_and_seed_is_trained_once(images):
+    networks = choose_networks({"kind": "custom"}, {"kind": "mlp"})
+    judge = JUDGE.model_copy(update={"nets": ("baseline", "optimised")})
+    jobs = plan(images, partitions("train-full", "train-1"), judge, networks=networks)
+    about = pd.DataFrame([one.about for one in jobs.values()])
+
+    assert len(jobs) == 2 * 2 * 9 * 3
+    assert not about.duplicated().any()
+    assert about["seed"].unique().tolist() == [40, 41, 42]
+    assert about.drop_duplicates("arm").set_index("arm")["n_synthetic"].to_dict() == {
+        "real": 0,
+        "real+classic": 0,
+        "real+oversampling": 5,
+        "synthetic-2": 2,
+        "synthetic-5": 5,
+        "real+synthetic-2": 2,
+        "real+synthetic-5": 5,
+        "real+vae-prior": 5,
+        "random-labels": 0,
+    }
+    assert {one.job.config.kind for one in jobs.values() if one.about["net"] == "optimised"} == {"mlp"}
+
+
+def test_wherever_the_grid_is_stopped_no_arm_is_more_than_one_run_ahead(images):
+    order = [one.about["arm"] for one in plan(images, partitions("train-full")).values()]
+
+    for stop in range(1, len(order)):
+        runs = Counter(dict.fromkeys(order, 0)) | Counter(order[:stop])
+        assert max(runs.values()) - min(runs.get(arm, 0) for arm in order) <= 1
+
+
+def test_a_fold_is_trained_once_per_arm_and_repeat_in_the_order_of_the_repeats(images):
+    jobs = list(plan(images, partitions("train-full", folds=True)).values())
+    dealt = [one.about for one in jobs if one.about["training_set"] == "cross-validation"]
+
+    assert len(dealt) == 9 * 2 * 2
+    assert [one["repeat"] for one in dealt] == [0] * 18 + [1] * 18
+    assert all(one["seed"] == 40 + one["repeat"] for one in dealt)
+
+
+def test_every_job_sees_its_own_partition(images):
+    table = partitions("train-full", "train-1", folds=True)
+    sides = {name: rows.set_index("row")["split"] for name, rows in table.groupby("partition")}
+
+    for planned in plan(images, table).values():
+        side = sides[planned.about["partition"]]
+        tests = {name: part for name, part in planned.job.tests.items() if name != "synthetic"}
+        given = {"train": planned.job.real, "validation": planned.job.validation, **tests}
+        assert {name: list(part.rows) for name, part in given.items()} == {
+            name: list(side.index[side == name]) for name in ("train", "validation", "test", "external")
+        }
+
+
+def test_a_dose_is_the_first_points_of_each_label_and_controls_come_first(images):
+    jobs = {one.about["arm"]: one.job for one in plan(images, partitions("train-full")).values()}
+
+    assert jobs["synthetic-2"].synthetic.points[:, 0].tolist() == [0, 1, 10, 11]
+    assert jobs["real+synthetic-5"].synthetic.labels.tolist() == [0] * 5 + [1] * 5
+    assert isinstance(jobs["real+vae-prior"].prior, Latents) and jobs["real+vae-prior"].synthetic is None
+    assert jobs["real+oversampling"].synthetic.labels.tolist() == [0] * 5 + [1] * 5
+    assert jobs["real"].synthetic is None and jobs["random-labels"].synthetic is None
+
+
+def test_the_real_arm_alone_is_also_tested_on_the_synthetic_scans_of_its_own_partition(images):
+    jobs = plan(images, partitions("train-full"))
+    tested = {one.about["arm"] for one in jobs.values() if "synthetic" in one.job.tests}
+    seen = next(one.job.tests["synthetic"] for one in jobs.values() if one.about["arm"] == "real")
+
+    assert tested == {"real"}
+    assert len(seen.labels) == len(seen.points) == 2 * int(seen.labels.sum())
+    assert seen.points[:2, 0].tolist() == [0, 1]
+
+
+def test_a_partition_without_its_generators_is_named(images):
+    table = partitions("train-full", "train-1")
+    without = {key: value for key, value in sources_of(table).items() if key[0] != "train-1"}
+
+    with pytest.raises(StudyError, match="train-1"):
+        plan(images, table, sources=without)
+
+
+def arms_that_change(one: dict, other: dict) -> set[str]:
+    return {planned.about["arm"] for key, planned in one.items() if planned.fingerprint != other[key].fingerprint}
+
+
+def test_a_training_is_outdated_by_what_it_depends_on_and_by_nothing_else(images):
+    table = partitions("train-full")
+    before, every = plan(images, table), {named.name for named in JUDGE.named_arms}
+    made = {"synthetic-2", "synthetic-5", "real+synthetic-2", "real+synthetic-5", "real+vae-prior"}
+    classic = JUDGE.model_copy(update={"classic": JUDGE.classic.model_copy(update={"noise_sd": 0.5})})
+    other_scan = splits().assign(fingerprint=["other", *splits()["fingerprint"][1:]])
+
+    assert arms_that_change(before, plan(images, table)) == set()
+    assert arms_that_change(before, plan(images, table, sources=sources_of(table, 1))) == made | {
+        "real"
+    }  # tested on them
+    assert arms_that_change(before, plan(images, table, classic)) == {"real+classic"}
+    assert arms_that_change(before, plan(images, table, scans=other_scan)) == every
+    network = {"baseline": CustomConfig(dropout=0.1)}
+    assert arms_that_change(before, plan(images, table, networks=network)) == every
+    more = JUDGE.model_copy(update={"n_seeds": 4, "n_synthetic": (2, 5, 6)})
+    assert (
+        arms_that_change(
+            {key: before[key] for key in before if "oversampling" not in key and "prior" not in key},
+            plan(images, table, more),
+        )
+        == set()
+    )
+
+
+def test_predictions_name_whom_and_what_in_the_order_of_the_arms(images):
+    table = partitions("train-full", folds=True)
+    jobs = plan(images, table)
+    runs = {
+        key: Stored(
+            {**one.about, "probabilities": {name: [0.25] * len(part.labels) for name, part in one.job.tests.items()}}
+        )
+        for key, one in reversed(jobs.items())
+    }
+    found = collect_predictions(STUDY, JUDGE, table, runs)
+
+    assert found.columns.tolist() == [
+        *("training_set", "net", "arm", "n_synthetic", "seed", "fold"),
+        *("test_set", "participant_id", "label", "probability"),
+    ]
+    assert found["training_set"].unique().tolist() == ["train-full", "cross-validation"]
+    assert found["arm"].unique().tolist() == [named.name for named in JUDGE.named_arms]
+    assert found["fold"].isna().eq(found["training_set"] == "train-full").all()
+    once = found[(found["training_set"] == "cross-validation") & (found["test_set"] == "test")]
+    assert once.groupby(["arm", "seed", "participant_id"]).size().eq(1).all()
+    diagnoses = splits().drop_duplicates("participant_id").set_index("participant_id")["diagnosis"]
+    own = found[found["test_set"] == "test"]
+    assert (own["label"] == (own["participant_id"].map(diagnoses) == "AD")).all()
+
+
+def test_a_run_of_other_settings_is_not_current(images):
+    planned = next(iter(plan(images, partitions("train-full")).values()))
+
+    assert is_current(planned, Stored({"fingerprint": planned.fingerprint}))
+    assert not is_current(planned, Stored({"fingerprint": "other"})) and not is_current(planned, None)
