@@ -75,4 +75,4 @@ def test_small_working_memory_changes_nothing() -> None:
 
 
 def test_the_words_give_what_would_be_expected() -> None:
-    assert "if both were of one law" in measure_overlap(line(0, 1, 4), line(1.5, 4, 9), 1).sentence()
+    assert "if both were drawn alike" in measure_overlap(line(0, 1, 4), line(1.5, 4, 9), 1).sentence()

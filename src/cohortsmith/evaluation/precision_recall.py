@@ -20,8 +20,8 @@ class ManifoldOverlap(NamedTuple):
 
     precision: share of synthetic images inside some real image's ball. recall: share of real images inside some
         synthetic image's ball. density: mean number of real balls around a synthetic image, divided by k: 1 when both
-        are of one law, and above 1 where synthetic images crowd. coverage: share of real images whose ball holds a
-        synthetic one; expected_coverage: its mean when both are of one law, whatever the law.
+        are drawn alike, and above 1 where synthetic images crowd. coverage: share of real images whose ball holds a
+        synthetic one; expected_coverage: its mean when both are drawn alike, whatever they look like.
     """
 
     precision: float
@@ -36,8 +36,8 @@ class ManifoldOverlap(NamedTuple):
         return (
             f"{self.precision:.0%} of synthetic images lie among real ones (precision), {self.recall:.0%} of real "
             f"images among synthetic ones (recall); {self.coverage:.0%} of real images have a synthetic neighbour "
-            f"(coverage; {self.expected_coverage:.0%} if both were of one law). Density {self.density:.2f} "
-            "(1 if of one law)."
+            f"(coverage; {self.expected_coverage:.0%} if both were drawn alike). Density {self.density:.2f} "
+            "(1 if drawn alike)."
         )
 
 

@@ -1,4 +1,4 @@
-"""What the synthetic scans are like beside real ones that no generator saw: alike, as various, of one law?"""
+"""What the synthetic scans are like beside real ones that no generator saw: alike, as various, told apart?"""
 
 from typing import Any, NamedTuple
 
