@@ -153,8 +153,10 @@ def test_a_bomb_is_refused_in_bounded_time_and_memory(tmp_path: Path, bomb: str)
 def test_a_column_beyond_the_last_and_a_wrong_dimension_do_not_matter(tmp_path: Path) -> None:
     with pytest.raises(StudyError):
         read_frame(rewritten(tmp_path / "t.xlsx", sheet=sheet('<row><c r="ZZZZZZZ1"><v>1</v></c></row>')))
-    lying = sheet("<row><c><v>1</v></c></row>").replace("<sheetData>", '<dimension ref="A1:XFD1048576"/><sheetData>')
-    assert list(read_frame(rewritten(tmp_path / "t.xlsx", sheet=lying)).columns) == ["1"]
+    cells = sheet('<row r="1"><c r="A1"><v>1</v></c><c r="B1"><v>2</v></c></row>')
+    for claimed in ("A1:XFD1048576", "A1:A1"):
+        lying = cells.replace("<sheetData>", f'<dimension ref="{claimed}"/><sheetData>')
+        assert list(read_frame(rewritten(tmp_path / "t.xlsx", sheet=lying)).columns) == ["1", "2"]
 
 
 def test_what_the_error_of_the_library_says_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
