@@ -109,6 +109,14 @@ def test_progress_speaks_in_tenths_where_no_bar_can_be_drawn(capfd):
     assert spoken[-1].startswith("count: 20 of 20")
 
 
+def test_progress_is_never_silent_for_long(capfd, monkeypatch):
+    monkeypatch.setattr(sys.modules["cohortsmith.execution.progress"], "LONGEST_SILENCE", 0.0)
+
+    list(run_items(square, items(15), workers=1, title="count"))
+
+    assert capfd.readouterr().err.count("count: ") == 15
+
+
 def test_memory_that_runs_out_costs_the_item_and_says_what_to_do():
     (outcome,) = run_items(run_out_of_memory, items(1), workers=1, title="memory")
 
