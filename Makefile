@@ -44,7 +44,7 @@ bench: $(PEER)/.ready
 	PYTHONPATH=$(PEER) $(RUN)/python -m benchmarks $(BENCH)
 
 test: $(READY)
-	$(RUN)/python -m pytest
+	$(RUN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(RUN)/ruff format --check .

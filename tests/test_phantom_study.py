@@ -64,19 +64,19 @@ def test_classifiers_trained_on_random_labels_are_at_chance(study):
     jobs = {
         str(seed): (ArmJob("random-labels", seed, train, None, validation, {"test": test}, config),) for seed in SEEDS
     }
-    runs = [outcome.value for outcome in run_items(train_one, jobs, workers=0, title="random labels")]
+    runs = {outcome.key: outcome.value for outcome in run_items(train_one, jobs, workers=0, title="random labels")}
     predictions = pd.concat(
         pd.DataFrame(
             {
                 "arm": "random-labels",
-                "seed": run["seed"],
+                "seed": int(seed),
                 "test_set": "test",
                 "participant_id": np.arange(len(test.labels)),
                 "label": test.labels,
                 "probability": run["probabilities"]["test"],
             }
         )
-        for run in runs
+        for seed, run in runs.items()
     )
 
     row = summarise_arms(predictions, 0.99, 500, np.random.default_rng(0)).iloc[0]
