@@ -24,13 +24,6 @@ def file_fingerprint(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:LENGTH]
 
 
-def tree_fingerprint(path: str | Path) -> str:
-    """Hash a file, or every file of a folder in the order of their names."""
-    path = Path(path)
-    files = sorted(child for child in path.rglob("*") if child.is_file()) if path.is_dir() else [path]
-    return fingerprint([file_fingerprint(file) for file in files])
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -1,7 +1,8 @@
 """Frozen, typed configuration whose error names the allowed keys."""
 
 import difflib
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +21,32 @@ class Config(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise _explain(cls, error, where) from None
+
+
+Kind = TypeVar("Kind", bound=Config)
+
+
+def read_kind(values: Any, where: str, what: str, kinds: Mapping[str, type[Kind]], default: str) -> Kind:
+    """Build the configuration of the kind that `values` names, or of the default kind where it names none.
+
+    what: what the kinds are of, for the message.
+
+    Raises:
+        ConfigurationError: an unknown kind, a key that this kind has not, or a value out of range.
+    """
+    for known in kinds.values():
+        if isinstance(values, known):
+            return values
+    kind = values.get("kind", default) if isinstance(values, dict) else default
+    if kind not in kinds:
+        raise ConfigurationError(
+            f"unknown kind of {what}",
+            where=f"{where}.kind",
+            got=repr(kind),
+            expected=f"one of: {', '.join(kinds)}",
+            remedy="correct it in conf/<environment>/parameters.yml",
+        )
+    return kinds[kind].read(values, where)
 
 
 def _explain(block: type[Config], error: ValidationError, where: str) -> ConfigurationError:

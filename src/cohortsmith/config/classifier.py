@@ -12,8 +12,7 @@ from pydantic import (
     model_validator,
 )
 
-from cohortsmith.config.base import Config
-from cohortsmith.errors import ConfigurationError
+from cohortsmith.config.base import Config, read_kind
 
 Kind = Literal[
     "conv5_fc3",
@@ -220,18 +219,7 @@ def read_classifier(values: Any, where: str = "parameters.classifier") -> Classi
     Raises:
         ConfigurationError: an unknown kind, a key that this kind has not, or a value out of range.
     """
-    if isinstance(values, ClassifierConfig):
-        return values
-    kind = values.get("kind", "custom") if isinstance(values, dict) else "custom"
-    if kind not in _KINDS:
-        raise ConfigurationError(
-            "unknown kind of classifier",
-            where=f"{where}.kind",
-            got=repr(kind),
-            expected=f"one of: {', '.join(_KINDS)}",
-            remedy="correct it in conf/<environment>/parameters.yml",
-        )
-    return _KINDS[kind].read(values, where)
+    return read_kind(values, where, "classifier", _KINDS, "custom")
 
 
 ClassifierChoice = Annotated[SerializeAsAny[ClassifierConfig], BeforeValidator(read_classifier)]

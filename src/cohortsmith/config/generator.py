@@ -13,8 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from cohortsmith.config.base import Config
-from cohortsmith.errors import ConfigurationError
+from cohortsmith.config.base import Config, read_kind
 
 Kind = Literal["vae", "beta_vae", "vamp_vae", "hvae", "rhvae", "r_vae"]
 
@@ -136,18 +135,7 @@ def read_generator(values: Any, where: str = "parameters.generator") -> VAEConfi
     Raises:
         ConfigurationError: an unknown kind, a key that this kind has not, or a value out of range.
     """
-    if isinstance(values, VAEConfig):
-        return values
-    kind = values.get("kind", "rhvae") if isinstance(values, dict) else "rhvae"
-    if kind not in _KINDS:
-        raise ConfigurationError(
-            "unknown kind of generative model",
-            where=f"{where}.kind",
-            got=repr(kind),
-            expected=f"one of: {', '.join(_KINDS)}",
-            remedy="correct it in conf/<environment>/parameters.yml",
-        )
-    return _KINDS[kind].read(values, where)
+    return read_kind(values, where, "generative model", _KINDS, "rhvae")
 
 
 GeneratorConfig = Annotated[SerializeAsAny[VAEConfig], BeforeValidator(read_generator)]
