@@ -1,7 +1,7 @@
-"""Quality of the six real scans of ds002748, prepared with the settings of conf/adni.
+"""Quality of the six real scans of ds002748, or of the files named, prepared with the settings of conf/adni.
 
-`python -m benchmarks.real_scans [--pictures FOLDER]` looks for data/ds002748 in the folder COHORTSMITH_SHARED, or in
-shared/ beside the repository.
+`python -m benchmarks.real_scans [--pictures FOLDER] [FILE ...]` looks for data/ds002748 in the folder
+COHORTSMITH_SHARED, or in shared/ beside the repository.
 """
 
 import argparse
@@ -46,11 +46,12 @@ def draw(aligned: Volume, title: str, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.real_scans", description=__doc__)
+    parser.add_argument("files", nargs="*", type=Path, help="NIfTI files to look at instead")
     parser.add_argument("--pictures", type=Path, help="folder for one picture per scan")
     arguments = parser.parse_args()
     rows = {}
-    for path in real_scans():
-        name, prepared = path.name.split("_")[0], prepare_scan(read(path), settings())
+    for path in arguments.files or real_scans():
+        name, prepared = path.name.split(".")[0].split("_")[0], prepare_scan(read(path), settings())
         rows[name] = {number: round(prepared.quality[number], 3) for number in SHOWN}
         if arguments.pictures:
             draw(prepared.registered, name, arguments.pictures / f"{name}.png")
