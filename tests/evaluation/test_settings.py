@@ -91,10 +91,17 @@ def test_a_cross_validation_is_compared_by_its_folds_and_a_single_split_is_not()
     )
 
 
-def test_an_external_study_of_a_cross_validation_is_compared_over_every_fold():
-    found = compare_setting(cross_validated(n_folds=3, repeats=4), 0.95, 200, np.random.default_rng(0))
+def test_folds_are_no_independent_runs_on_an_external_study_either():
+    predictions = cross_validated(n_folds=3, repeats=4)
+    found = compare_setting(predictions, 0.95, 200, np.random.default_rng(0)).set_index("test_set").loc["external"]
+    external = number_runs(predictions).query("test_set == 'external'")
+    alone = compare_arms(external, 0.95, 200, np.random.default_rng(0)).iloc[0]
 
-    assert found.set_index("test_set")["n_seeds"].to_dict() == {"test": 4, "external": 12}
+    assert (found["n_seeds"], alone["n_seeds"]) == (4, 12)
+    assert found["difference"] == pytest.approx(alone["difference"])
+    assert found["high"] - found["low"] >= max(
+        alone["high"] - alone["low"], found["corrected_high"] - found["corrected_low"] - 1e-12
+    )
 
 
 def test_with_one_setting_no_sentence_names_it_and_with_several_every_one_does():
@@ -134,9 +141,15 @@ def test_every_table_names_training_set_and_net_first_and_the_tracked_means_are_
 def test_an_unfinished_repeat_is_left_out_of_the_arms_so_far():
     folds = cross_validated(n_folds=3, repeats=2)
     unfinished = folds[(folds["seed"] == 0) | (folds["fold"] == 0)]
-    arms = summarise_finished(unfinished, JudgeConfig(bootstrap=100), 1)
+    arms = summarise_finished(unfinished, JudgeConfig(bootstrap=100), 1, 3)
 
     assert arms.groupby("test_set")["n_seeds"].unique().map(list).to_dict() == {"external": [4], "test": [1]}
-    assert summarise_finished(
-        folds[(folds["fold"] == 0) & (folds["test_set"] == "test")].assign(fold=1), JudgeConfig(), 1
-    ).empty
+
+
+@pytest.mark.parametrize("finished", [[0], [1], [0, 1]])
+def test_a_repeat_is_not_complete_because_its_last_folds_have_not_begun(finished):
+    folds = cross_validated(n_folds=3, repeats=1, external=False)
+    begun = folds[folds["fold"].isin(finished)]
+
+    assert summarise_finished(begun, JudgeConfig(bootstrap=100), 1, 3).empty
+    assert len(summarise_finished(folds, JudgeConfig(bootstrap=100), 1, 3)) == 2

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 
 from cohortsmith.config.classifier import CustomConfig
 from cohortsmith.config.generator import NetworkConfig, TrainingConfig, VAEConfig
+from cohortsmith.errors import CohortsmithError
 from cohortsmith.models.checkpoint import to_checkpoint
 from cohortsmith.models.classifier_batches import Labelled, Latents, sample_from, source_of
 from cohortsmith.models.classifier_decoding import BLOCK, decode_in_blocks, decoder_of, decoder_of_file
@@ -74,8 +75,8 @@ def test_a_point_is_decoded_alike_alone_and_among_others(fitted) -> None:
 def test_a_stored_generator_decodes_as_the_one_in_memory_after_a_journey_to_a_worker(fitted, tmp_path) -> None:
     tensors, plain = to_checkpoint(fitted)
     save_file(tensors, tmp_path / "generator.safetensors")
-    (tmp_path / "generator.json").write_text(json.dumps({"model": plain}))
-    decoder = decoder_of_file(tmp_path / "generator.safetensors")
+    (tmp_path / "generator.json").write_text(json.dumps({"model": plain, "provenance": {"fingerprint": "mark"}}))
+    decoder = decoder_of_file(tmp_path / "generator.safetensors", "mark")
     points = torch.randn(5, 3, generator=torch.Generator().manual_seed(4))
     arrived = pickle.loads(pickle.dumps(decoder))
     assert torch.equal(decode_in_blocks(arrived, points), decode_in_blocks(decoder_of(fitted), points))
@@ -85,12 +86,27 @@ def test_a_stored_generator_decodes_as_the_one_in_memory_after_a_journey_to_a_wo
 def test_what_was_first_decoded_while_testing_decodes_alike_while_training(fitted, tmp_path) -> None:
     tensors, plain = to_checkpoint(fitted)
     save_file(tensors, tmp_path / "tested.safetensors")
-    (tmp_path / "tested.json").write_text(json.dumps({"model": plain}))
-    decode, points = decoder_of_file(tmp_path / "tested.safetensors"), torch.zeros(BLOCK, 3)
+    (tmp_path / "tested.json").write_text(json.dumps({"model": plain, "provenance": {"fingerprint": "mark"}}))
+    decode, points = decoder_of_file(tmp_path / "tested.safetensors", "mark"), torch.zeros(BLOCK, 3)
     with torch.inference_mode():
         first = decode(points)
 
     assert torch.equal(decode(points), first)
+
+
+def test_a_worker_that_lives_on_never_decodes_by_an_earlier_generator_of_the_same_place(fitted, tmp_path) -> None:
+    path = tmp_path / "generator.safetensors"
+    tensors, plain = to_checkpoint(fitted)
+    changed = {name: tensor + 0.1 for name, tensor in tensors.items()}
+    images = []
+    for mark, weights in (("first", tensors), ("second", changed)):
+        save_file(weights, path)
+        path.with_suffix(".json").write_text(json.dumps({"model": plain, "provenance": {"fingerprint": mark}}))
+        images.append(decoder_of_file(path, mark)(torch.zeros(BLOCK, 3)))
+
+    assert not torch.equal(*images)
+    with pytest.raises(CohortsmithError, match="another generator"):
+        decoder_of_file(path, "third")(torch.zeros(BLOCK, 3))
 
 
 def test_of_ten_thousand_images_only_those_of_a_batch_are_decoded() -> None:

@@ -23,7 +23,7 @@ from cohortsmith.pipelines.judge.sources import Source
 STUDY = StudyConfig(name="tiny", source="bids", labels=("CN", "AD"))
 ARMS = ("real", "real+classic", "real+oversampling", "synthetic", "real+synthetic", "real+vae-prior", "random-labels")
 JUDGE = JudgeConfig(arms=ARMS, n_synthetic=(2, 5), n_seeds=3, first_seed=40, bootstrap=100)
-SPLIT = SplitConfig(folds=2, repeats=2, validation=0.3)
+SPLIT = SplitConfig(folds=2, repeats=2, validation=0.3, minimum_per_class=2)
 N = 16
 
 
@@ -179,6 +179,18 @@ def test_a_training_is_outdated_by_what_it_depends_on_and_by_nothing_else(images
         )
         == set()
     )
+
+
+def test_what_was_trained_with_controls_for_patients_is_trained_again(images):
+    table = partitions(folds=True)
+    swapped = STUDY.model_copy(update={"labels": STUDY.labels[::-1]})
+    one, other = (
+        plan_classifiers(study, JUDGE, choose_networks({}), splits(), table, images, sources_of(table), pd.DataFrame())
+        for study in (STUDY, swapped)
+    )
+
+    assert arms_that_change(one, other) == {planned.about["arm"] for planned in one.values()}
+    assert not {planned.fingerprint for planned in one.values()} & {planned.fingerprint for planned in other.values()}
 
 
 def test_predictions_name_whom_and_what_in_the_order_of_the_arms(images):

@@ -52,12 +52,19 @@ def test_points_beyond_the_exported_ones_follow_them():
     assert seen(*made) == [0, 1, 2, 10, 11, 12]
 
 
-def test_exclusion_leaves_as_many_of_every_label_as_the_fewest():
-    assert seen(*CONTROLS, *PATIENTS, n=100, quarantine="exclude") == [1, 2, 10, 13]
+def test_exclusion_leaves_only_what_passed_the_screen():
+    assert seen(*CONTROLS, *PATIENTS, n=2, n_synthetic=2, quarantine="exclude") == [1, 2, 10, 13]
+
+
+def test_a_dose_is_what_it_is_called_or_refused():
+    with pytest.raises(StudyError, match="3 of 4, 2 of 4") as refusal:
+        seen(*CONTROLS, *PATIENTS, n_synthetic=(1, 3), quarantine="exclude")
+
+    assert "3 of each diagnosis" in refusal.value.expected
 
 
 def test_exclusion_still_takes_no_more_than_asked_for():
-    assert seen(*CONTROLS, *PATIENTS, n=1, quarantine="exclude") == [1, 10]
+    assert seen(*CONTROLS, *PATIENTS, n=1, n_synthetic=1, quarantine="exclude") == [1, 10]
 
 
 @pytest.mark.parametrize("flagged", [True, np.nan], ids=["all flagged", "not screened"])

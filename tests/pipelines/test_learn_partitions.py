@@ -12,7 +12,7 @@ from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.run import ExecutionConfig, RunConfig
 from cohortsmith.config.split import SplitConfig
 from cohortsmith.datasets.record_folder import RecordFolder
-from cohortsmith.errors import TrainingError
+from cohortsmith.errors import StudyError, TrainingError
 from cohortsmith.execution import Outcome
 from cohortsmith.models.classifier_batches import source_of
 from cohortsmith.models.generator_file import read_generator_file, write_generator
@@ -69,6 +69,14 @@ class Study:
         for part in fit_partition_generators(jobs, self.folder().load(), execution):
             self.folder().save(part)
         return self.folder().load()
+
+
+def gather(study: Study) -> None:
+    """Read what classifiers would be trained on, as far as it is not the run's own partition."""
+    own = study.models / "train-full_prior_CN"
+    points = pd.DataFrame({"key": ["a"], "z0": [0.0], "z1": [0.0]})
+    parts = (own, points, points[:0], pd.DataFrame({"flagged": [False]})) * len(LABELS)
+    gather_sources(study.config.study, study.config.split, study.config.judge, study.folder().load(), *parts)
 
 
 @pytest.fixture
@@ -145,6 +153,21 @@ def test_a_model_that_was_written_before_a_kill_is_not_trained_again(tmp_path, h
 
     assert set(study.fit(study.plan())) == set(study.plan())
     assert here == ["train-4_prior_CN"]
+
+
+def test_points_are_drawn_anew_where_a_stopped_run_left_another_generator(tmp_path, here):
+    study, key = Study(tmp_path), "train-4_prior_CN"
+    study.fit(study.plan())
+    description = study.models / key / "generator.json"
+    sound = description.read_text()
+    description.write_text(sound.replace(study.plan()[key].plan.fingerprint, "of another run"))
+    with pytest.raises(StudyError, match="not the one that its points"):
+        gather(study)
+    here.clear()
+    study.fit(study.plan())
+
+    assert here == [key] and description.read_text() == sound
+    gather(study)
 
 
 def test_a_fit_that_was_killed_goes_on_from_its_checkpoint(tmp_path, here, monkeypatch):

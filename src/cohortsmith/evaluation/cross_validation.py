@@ -53,11 +53,20 @@ def compare_cross_validated(
     Raises:
         StudyError: a subject is tested twice in a repeat, or a fold lacks a class.
     """
-    pooled = compare_arms(pool_folds(predictions), confidence, n_draws, random)
+    return widen_by_folds(compare_arms(pool_folds(predictions), confidence, n_draws, random), predictions)
+
+
+def widen_by_folds(compared: pd.DataFrame, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Give rows of `compare_arms` the wider of their own interval and that of the corrected resampled t-test.
+
+    For subjects that every fold tests (an external study) as well: the folds of a repeat share most of their training
+    subjects, and so are no independent runs. n_seeds becomes the number of repeats.
+    """
+    repeats = int(predictions["seed"].nunique())
     differences, n_folds = _difference_per_fold(predictions), predictions["fold"].nunique()
     rows = [
         _with_second_opinion(row, corrected_resampled(differences[row.test_set, row.arm], n_folds))
-        for row in (Difference(*values) for values in pooled.itertuples(index=False))
+        for row in (Difference(*values)._replace(n_seeds=repeats) for values in compared.itertuples(index=False))
     ]
     return pd.DataFrame(rows, columns=[*Difference._fields, *_OWN])
 

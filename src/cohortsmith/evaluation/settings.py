@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cohortsmith.evaluation.cross_validation import compare_cross_validated, pool_folds
+from cohortsmith.evaluation.cross_validation import compare_cross_validated, pool_folds, widen_by_folds
 from cohortsmith.evaluation.scores import compare_arms
 
 EXTERNAL = "external"
@@ -76,7 +76,8 @@ def compare_setting(
     parts = [compare_cross_validated(own, confidence, n_draws, random)]
     external = runs[runs["test_set"] == EXTERNAL]
     if len(external):
-        parts.append(compare_arms(external, confidence, n_draws, random))
+        compared = compare_arms(external, confidence, n_draws, random)
+        parts.append(widen_by_folds(compared, predictions[predictions["test_set"] == EXTERNAL]))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from cohortsmith.errors import CohortsmithError
 from cohortsmith.models.checkpoint import from_checkpoint
 from cohortsmith.models.fitted import FittedVAE, restore
 
@@ -35,16 +36,18 @@ def decoder_of(fitted: FittedVAE) -> Decode:
     return partial(_decode, fitted)
 
 
-def decoder_of_file(path: Path) -> Decode:
-    """Decode by a stored generator (safetensors, its description in JSON beside it); only its path travels.
+def decoder_of_file(path: Path, mark: str) -> Decode:
+    """Decode by a stored generator (safetensors, its description in JSON beside it); only path and mark travel.
 
+    mark: the generator's fingerprint: a worker that outlives a run must not keep an earlier one under the same path.
     Worker processes map the file into memory, and so share its pages.
+    Raises `CohortsmithError`, when something is decoded, if another generator lies there.
     """
-    return partial(_decode_by_file, path)
+    return partial(_decode_by_file, path, mark)
 
 
-def _decode_by_file(path: Path, points: Tensor) -> Tensor:
-    return _decode(_load(path), points)
+def _decode_by_file(path: Path, mark: str, points: Tensor) -> Tensor:
+    return _decode(_load(path, mark), points)
 
 
 @torch.no_grad()
@@ -56,5 +59,14 @@ def _decode(fitted: FittedVAE, points: Tensor) -> Tensor:
 
 @lru_cache(maxsize=2)  # one generator per class
 @torch.inference_mode(False)  # what is loaded while a network is tested must serve its training, too
-def _load(path: Path) -> FittedVAE:
-    return from_checkpoint(load_file(path), json.loads(path.with_suffix(".json").read_text())["model"])
+def _load(path: Path, mark: str) -> FittedVAE:
+    known = json.loads(path.with_suffix(".json").read_text())
+    if known["provenance"]["fingerprint"] != mark:
+        raise CohortsmithError(
+            "another generator lies where one was expected",
+            where=path.parent.name,
+            got=str(known["provenance"]["fingerprint"]),
+            expected=mark,
+            remedy="run the whole chain again, and only once at a time",
+        )
+    return from_checkpoint(load_file(path), known["model"])

@@ -101,7 +101,8 @@ def _partition(study: StudyConfig, splits: pd.DataFrame, rows: pd.DataFrame, ima
     about = {"partition": str(first["partition"]), "training_set": str(first["training_set"]), **numbers}
     sets = {str(name): _labelled(images, part, study) for name, part in rows.groupby("split")}
     prints = splits["fingerprint"].iloc[rows["row"]].tolist()
-    return _Partition(about, sets, fingerprint(rows[["key", "split", "diagnosis"]].to_dict("list"), prints))
+    where = rows[["key", "split", "diagnosis"]].to_dict("list")
+    return _Partition(about, sets, fingerprint(study.labels, where, prints))
 
 
 def _labelled(images: NDArray[np.float32], rows: pd.DataFrame, study: StudyConfig) -> Labelled:

@@ -2,12 +2,16 @@
 
 import pandas as pd
 
+from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.leakage import assert_no_leak
 
 from .sources import Source, Sources
 
+# Their ids name one person each, whichever download they come from.
+_ARCHIVES = ("adni", "aibl", "oasis1")
 
-def refuse_leaks(partitions: pd.DataFrame, sources: Sources) -> pd.DataFrame:
+
+def refuse_leaks(study: StudyConfig, partitions: pd.DataFrame, sources: Sources) -> pd.DataFrame:
     """Refuse a partition whose generators saw a held-out subject, by any session; else say whom each one saw.
 
     One row per generator and subject: partition, origin, diagnosis, generator (its fingerprint, which is also in the
@@ -19,7 +23,7 @@ def refuse_leaks(partitions: pd.DataFrame, sources: Sources) -> pd.DataFrame:
     flat = [source for group in sources.values() for source in group]
     for name, rows in partitions.groupby("partition", sort=False):
         seen = {f"{one.label} ({one.origin}, {name})": list(one.subjects) for one in flat if one.partition == name}
-        _refuse(rows, seen)
+        _refuse(rows, seen, same_people=_is_one_archive(study))
     rows = [(*_names(source), subject) for source in flat for subject in source.subjects]
     return pd.DataFrame(rows, columns=["partition", "origin", "diagnosis", "generator", "participant_id"])
 
@@ -28,8 +32,13 @@ def _names(source: Source) -> tuple[str, str, str, str]:
     return source.partition, source.origin, source.label, source.mark
 
 
-def _refuse(splits: pd.DataFrame, ancestry: dict[str, list[str]]) -> None:
+def _is_one_archive(study: StudyConfig) -> bool:
+    return study.source in _ARCHIVES and study.external_source in (None, study.source)
+
+
+def _refuse(splits: pd.DataFrame, ancestry: dict[str, list[str]], *, same_people: bool) -> None:
     subjects = {str(name): rows["participant_id"].tolist() for name, rows in splits.groupby("split")}
-    # Another study may use the same ids for other people: its subjects get its name.
-    subjects["external"] = [f"external/{subject}" for subject in subjects.get("external", [])]
+    if not same_people:
+        # Another study may use the same ids for other people: its subjects get its name.
+        subjects["external"] = [f"external/{subject}" for subject in subjects.get("external", [])]
     assert_no_leak(subjects, ancestry)

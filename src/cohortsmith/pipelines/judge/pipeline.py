@@ -32,7 +32,7 @@ def create_pipeline(
     generators = [f"{label}.generator" for label in labels]
     synthetic = [f"{label}.synthetic_images" for label in labels]
     nodes = [
-        Node(refuse_leaks, ["partitions", "synthetic_sources"], "lineage", name="refuse_leaks"),
+        Node(refuse_leaks, ["params:study", "partitions", "synthetic_sources"], "lineage", name="refuse_leaks"),
         *_plan(labels, searched=searched),
         Node(
             draw_reference_lines,

@@ -51,13 +51,14 @@ def gather_sources(
     generator's file, latent points, further points, table of the screen for copies.
 
     Raises:
-        StudyError: flagged images are excluded, and a label has no other.
+        StudyError: flagged images are excluded, and a label has too few others; a generator is not that of its points.
     """
     gathered: dict[tuple[str, str], list[Source]] = {}
     main = f"train-{split.train_on}"
     parts = [own[start : start + 4] for start in range(0, len(own), 4)]
     gathered[main, SYNTHETIC] = [_own(main, judge, *part) for part in parts]
-    _refuse_nothing(gathered[main, SYNTHETIC], [part[3] for part in parts])
+    if judge.quarantine == "exclude":
+        _refuse_too_few(gathered[main, SYNTHETIC], [part[3] for part in parts], judge.doses[-1])
     stored = [_read(key, one) for key, one in records.items()]
     by_label = sorted(stored, key=lambda source: study.labels.index(source.label))
     for source in by_label:
@@ -69,7 +70,7 @@ def latents_of(sources: Sequence[Source], n: int) -> Latents:
     """Give the first n points of each label (or as many as the label with the fewest has), controls first."""
     n = min(n, *(len(source.points) for source in sources))
     points = torch.from_numpy(np.concatenate([source.points[:n] for source in sources]))
-    control, patient = (decoder_of_file(source.generator) for source in sources)
+    control, patient = (decoder_of_file(source.generator, source.mark) for source in sources)
     return Latents(points, np.repeat(np.arange(2), n), (control, patient))
 
 
@@ -96,15 +97,16 @@ def _own(
     return Source(main, SYNTHETIC, known["label"], file, known["fingerprint"], points, tuple(known["subjects"]))
 
 
-def _refuse_nothing(sources: Sequence[Source], tables: Sequence[pd.DataFrame]) -> None:
-    if all(len(source.points) for source in sources):
+def _refuse_too_few(sources: Sequence[Source], tables: Sequence[pd.DataFrame], wanted: int) -> None:
+    if all(len(source.points) >= wanted for source in sources):
         return
     raise StudyError(
-        "no synthetic scan is left to be judged",
+        "too few synthetic scans are left to be judged",
         where="parameters.judge.quarantine: exclude",
         got=", ".join(f"{len(one.points)} of {len(table)}" for one, table in zip(sources, tables, strict=True)),
-        expected="at least one scan of each diagnosis that passed the screen for copies",
-        remedy="train the generator on more subjects or for fewer epochs, or set judge.quarantine: report",
+        expected=f"{wanted} of each diagnosis that passed the screen for copies (judge.n_synthetic)",
+        remedy="draw more (sampler.n_samples), judge fewer (judge.n_synthetic), train the generator on more subjects "
+        "or for fewer epochs, or set judge.quarantine: report",
     )
 
 
@@ -112,5 +114,14 @@ def _read(key: str, stored: Stored) -> Source:
     record, place = stored.record, Path(stored.path).parent
     points = np.load(place / f"{key}_points.npy", allow_pickle=False)
     file = place / key / "generator.safetensors"
-    subjects = tuple(record["subjects"])
-    return Source(record["partition"], record["origin"], record["label"], file, record["generator"], points, subjects)
+    known = read_provenance(file)
+    if known is None or known["fingerprint"] != record["generator"]:
+        raise StudyError(
+            "a generator is not the one that its points were drawn from",
+            where=key,
+            got="no generator" if known is None else f"generator {known['fingerprint']}",
+            expected=f"generator {record['generator']}",
+            remedy="run the whole chain again: it makes both anew",
+        )
+    subjects = tuple(known["subjects"])
+    return Source(record["partition"], record["origin"], record["label"], file, known["fingerprint"], points, subjects)

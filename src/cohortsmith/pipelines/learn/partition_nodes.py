@@ -137,7 +137,9 @@ def _remove_others(jobs: dict[str, PartitionJob], done: dict[str, Stored]) -> di
 def _is_there(job: PartitionJob, known: Stored | None) -> bool:
     if known is None or known.record.get("fingerprint") != job.fingerprint:
         return False
-    return read_provenance(job.folder / "generator.safetensors") is not None
+    # A later run may have been stopped between a generator of its own and that one's points.
+    there = read_provenance(job.folder / "generator.safetensors")
+    return there is not None and there["fingerprint"] == job.plan.fingerprint
 
 
 def _stored(job: PartitionJob, value: dict[str, Any]) -> Stored:
