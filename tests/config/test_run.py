@@ -155,3 +155,33 @@ def test_brain_extraction_without_its_library_stops_before_anything_starts(monke
     with pytest.raises(ConfigurationError, match=r"cohortsmith\[brain\]"):
         read_run_config({**study(), "preparation": {"brain_extraction": True}})
     assert not read_run_config(study()).preparation.brain_extraction
+
+
+UNJUDGEABLE = [
+    ({"judge": {"arms": ["synthetic", "random-labels"]}}, "judge.arms"),
+    ({"split": {"validation": 0}}, "split.validation"),
+    ({"split": {"validation": 0, "folds": 3}}, "split.validation"),
+    ({"split": {"test": 0}}, "split.test"),
+    ({"split": {"test": 0, "folds": 3}}, "split.test"),
+]
+
+
+@pytest.mark.parametrize(("blocks", "where"), UNJUDGEABLE)
+def test_what_the_judge_needs_is_asked_for_before_anything_starts_and_only_where_it_judges(blocks, where):
+    with pytest.raises(ConfigurationError) as refusal:
+        read_run_config({**study(), **blocks})
+
+    assert refusal.value.where == f"parameters.{where}"
+    assert refusal.value.got and refusal.value.expected and refusal.value.remedy
+    assert read_run_config({**study(stages=["ingest", "prepare", "learn", "augment"]), **blocks})
+
+
+def test_an_external_study_is_enough_to_test_on():
+    config = read_run_config({**study(external_path="data/01_raw/a/external"), "split": {"test": 0}})
+    assert config.split.test == 0
+
+
+def test_two_labels_of_one_name_stop_before_anything_starts():
+    with pytest.raises(ConfigurationError, match="two different labels") as refusal:
+        read_run_config(study(labels=["CN", "CN"]))
+    assert refusal.value.where == "parameters.study.labels"

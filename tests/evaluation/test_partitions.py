@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cohortsmith.config.split import SplitConfig
+from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.folds import assign_folds
 from cohortsmith.evaluation.partitions import COLUMNS, CROSS_VALIDATION, partition_scans, splits_of
 from cohortsmith.evaluation.splits import split_subjects
@@ -127,3 +128,25 @@ def test_the_sets_of_a_partition_take_the_place_of_the_runs_own():
 
     assert own["key"].tolist() == splits["key"].tolist()
     assert own["split"].tolist() == table["split"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"), [({"validation": 13}, "13 of them"), ({"validation": 8}, "8 of them"), ({}, "3 of them")]
+)
+def test_a_fold_that_leaves_too_few_to_train_on_names_validation_folds_and_counts(changes, told):
+    config = SPLIT.model_copy(update={"minimum_per_class": 5 if changes else 10, **changes})
+    splits = study(18, 6)
+
+    with pytest.raises(StudyError, match=told) as refusal:
+        partition_scans(splits, config, [], folds_of(splits))
+    assert "split.validation, with split.folds 3" in refusal.value.where
+    assert refusal.value.got.startswith("12 subjects")
+
+
+def test_a_fold_may_leave_exactly_as_many_as_are_needed():
+    config = SPLIT.model_copy(update={"minimum_per_class": 5, "validation": 7})
+    splits = study(18, 6)
+    table = partition_scans(splits, config, [], folds_of(splits))
+    training = table[table["split"] == "train"].drop_duplicates(["partition", "participant_id"])
+
+    assert set(training.groupby(["partition", "diagnosis"]).size()) == {5}

@@ -67,3 +67,48 @@ def test_without_columns_the_table_is_empty_and_with_them_the_parent_run_gets_ea
     assert track_reference_lines(lines(table)) == {}
     metrics = track_reference_lines(lines(table, "volume"))
     assert metrics["reference.cross-validation.test.volume.balanced_accuracy"] == pytest.approx(1)
+
+
+def knowing(*known: int) -> pd.DataFrame:
+    """Give the study with a number that all patients have, and of the controls only these."""
+    table = splits(score=np.tile([29.0, 22.0], N // 2))
+    return table.assign(score=table["score"].where((table["diagnosis"] == "AD") | table.index.isin(known)))
+
+
+def dealt(table: pd.DataFrame, fold_of: dict[int, int]) -> pd.DataFrame:
+    """Tabulate one repeat of three folds; fold_of: the fold of some rows, all others in turn."""
+    folds = [fold_of.get(row, row // 2 % 3) for row in table.index]
+    shares = pd.DataFrame({"participant_id": table["participant_id"], "repeat": 0, "fold": folds})
+    return partition_scans(table, SPLIT, [], shares)
+
+
+def test_a_fold_that_tests_one_class_alone_is_pooled_with_the_others_of_its_repeat():
+    table = knowing(*range(0, 20, 2))
+    partitions = dealt(table, {row: row // 2 % 2 for row in range(0, 20, 2)})
+    found = predict_from_columns(table, partitions, ["score"], STUDY.labels)
+
+    assert set(found["participant_id"]) == set(table.loc[table["score"].notna(), "participant_id"])
+    assert found.loc[found["fold"] == 2, "label"].unique().tolist() == [1]
+    judge = JudgeConfig(reference_columns=("score",), bootstrap=100)
+    (line,) = draw_reference_lines(STUDY, judge, table, partitions, 1).to_dict("records")
+    assert (line["n_controls"], line["n_patients"], line["n_seeds"]) == (10, 30, 1)
+
+
+def test_a_repeat_with_a_fold_that_has_nobody_of_a_class_to_learn_from_is_left_out():
+    table = knowing(0, 2)
+    partitions = dealt(table, {0: 0, 2: 0})
+    judge = JudgeConfig(reference_columns=("score",), bootstrap=100)
+
+    assert draw_reference_lines(STUDY, judge, table, partitions, 1).empty
+
+
+def test_a_sparse_column_never_stops_the_study():
+    random = np.random.default_rng(5)
+    for n_known in (3, 5, 8, 12):
+        table = knowing(*random.choice(np.arange(0, N, 2), n_known, replace=False))
+        others = table[:9].assign(split="external", training_set=None)
+        both = pd.concat([table, others], ignore_index=True)
+        partitions = partition_scans(both, SPLIT, ["train-full"], assign_folds(table, SPLIT))
+        judge = JudgeConfig(reference_columns=("score",), bootstrap=100)
+        found = draw_reference_lines(STUDY, judge, both, partitions, 1)
+        assert set(found["column"]) <= {"score"}

@@ -89,3 +89,12 @@ def test_without_a_synthetic_or_a_real_arm_the_scores_that_need_it_are_left_out(
         "gan.train.balanced_accuracy": pytest.approx(0.7),
         "gan.train.balanced_accuracy.sd": pytest.approx(0),
     }
+
+
+def test_a_setting_without_synthetic_images_has_no_words_though_it_has_an_external_study():
+    own, others = predictions(real=0.8), predictions("train-50", real=0.6)
+    said = pd.concat([own, others, own.assign(test_set="external"), others.assign(test_set="external")])
+    table, words = gan_scores(JUDGE, said, runs(0.8), 1)
+
+    assert [word.split(",")[0] for word in words] == ["train-full"]
+    assert table.loc[table["training_set"] == "train-50", "score"].tolist() == ["baseline"]

@@ -64,6 +64,8 @@ def read_run_config(parameters: dict[str, Any]) -> RunConfig:
     config = RunConfig.read(parameters, "parameters")
     _check_sampler(config)
     _check_judge(config)
+    if "judge" in config.study.stages:
+        _check_judgement(config)
     _check_preparation(config.preparation)
     _check_keep_tables(config.cohort)
     if config.study.simulated:
@@ -118,6 +120,26 @@ def _check_judge(config: RunConfig) -> None:
         raise _unjudgeable("nets", judge.nets, "baseline: the random search would have seen whom the folds test")
     if judge.quarantine == "exclude":
         _check_exclusion(config)
+
+
+def _check_judgement(config: RunConfig) -> None:
+    if "real" not in config.judge.arms:
+        raise _unjudgeable("arms", config.judge.arms, "real among them: every other arm is compared with it")
+    if not config.split.validation:
+        raise _unsplit("validation", "above 0: the best step of a training is chosen on validation subjects")
+    # With folds as well: classifiers of the run's own training set are judged beside the cross-validation.
+    if not config.split.test and not config.study.external_path:
+        raise _unsplit("test", "above 0, or an external study (study.external_path): there is nothing to test on")
+
+
+def _unsplit(key: str, expected: str) -> ConfigurationError:
+    return ConfigurationError(
+        "the study cannot be judged on this split",
+        where=f"parameters.split.{key}",
+        got="0",
+        expected=expected,
+        remedy=f"set split.{key} in conf/<environment>/parameters.yml, or leave judge out of study.stages",
+    )
 
 
 def _check_exclusion(config: RunConfig) -> None:

@@ -62,6 +62,13 @@ class StudyConfig(Config):
     external_table: str = ""
     stages: tuple[Stage, ...] = ("ingest", "prepare", "learn", "augment", "judge", "report")
 
+    @field_validator("labels")
+    @classmethod
+    def _tell_labels_apart(cls, labels: tuple[str, str]) -> tuple[str, str]:
+        if labels[0] == labels[1]:
+            raise ValueError("two different labels, controls first")
+        return labels
+
 
 class PhantomConfig(Config):
     """The embedded study: sizes, grid and strength of the disease effect.

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohortsmith.config.split import SplitConfig
+from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.leakage import person_of
 from cohortsmith.evaluation.split_quality import subset_size
 from cohortsmith.evaluation.splits import UNUSED, count
@@ -30,6 +31,9 @@ def partition_scans(
     row: the scan's place in `splits`. repeat and fold are missing but in cross-validation. There, of the subjects that
     a fold does not test, `config.validation` per diagnosis validate (drawn at random, one at least) and the others
     train; subjects in no fold are unused.
+
+    Raises:
+        StudyError: a fold leaves fewer than `config.minimum_per_class` subjects of a diagnosis to train on.
     """
     rows = splits.reset_index(drop=True)
     parts = [_held_out(rows, name) for name in training_sets]
@@ -70,11 +74,22 @@ def _cross_validated(rows: pd.DataFrame, folds: pd.DataFrame, config: SplitConfi
 def _draw_validation(others: pd.DataFrame, config: SplitConfig, place: tuple[int, int]) -> set[str]:
     random = np.random.default_rng([config.seed, config.folds, *place])
     by_diagnosis = others.groupby("diagnosis", sort=True)["participant_id"]
-    return {person for _, ids in by_diagnosis for person in _draw(sorted(set(ids.map(person_of))), config, random)}
+    persons = {str(label): sorted(set(ids.map(person_of))) for label, ids in by_diagnosis}
+    return {person for label, own in persons.items() for person in _draw(own, label, config, random)}
 
 
-def _draw(persons: list[str], config: SplitConfig, random: np.random.Generator) -> NDArray[Any]:
-    return random.choice(persons, max(1, count(config.validation, len(persons))), replace=False)
+def _draw(persons: list[str], label: str, config: SplitConfig, random: np.random.Generator) -> NDArray[Any]:
+    validating = max(1, count(config.validation, len(persons)))
+    if len(persons) - validating < config.minimum_per_class:
+        raise StudyError(
+            "too few subjects of a diagnosis to train on in a fold",
+            where=f"split.validation, with split.folds {config.folds}; diagnosis {label}",
+            got=f"{len(persons)} subjects that a fold does not test, {validating} of them to validate",
+            expected=f"at least {config.minimum_per_class} left to train on (split.minimum_per_class)",
+            remedy="lower split.validation or split.minimum_per_class, raise split.folds, or set split.fold_subjects: "
+            "all",
+        )
+    return random.choice(persons, validating, replace=False)
 
 
 def _named(rows: pd.DataFrame, split: pd.Series, **names: Any) -> pd.DataFrame:

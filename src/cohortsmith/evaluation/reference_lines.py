@@ -4,13 +4,17 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cohortsmith.evaluation.partitions import splits_of
+from cohortsmith.evaluation.settings import EXTERNAL
 
 NET = "logistic regression"
+TEST = "test"
+N_CLASSES = 2
 
 
 def predict_from_columns(
@@ -18,16 +22,17 @@ def predict_from_columns(
 ) -> pd.DataFrame:
     """Fit a logistic regression on each column to every partition's training scans, and predict its test scans.
 
-    Classes weigh the same. Scans without the number are left out; a column that a class of the training scans, or of
-    a test set, knows nothing of gives no rows there. Predictions are those of `evaluation/settings.py`, with the
-    column's name as arm, and one run per partition.
+    Classes weigh the same. Scans without the number are left out. A run needs both classes on either side: a training
+    set, a repeat with all its folds pooled, or a fold on the external study. One that a class of the training scans
+    (in a repeat: of any fold's), or of the test set, knows nothing of gives no rows. Predictions are those of
+    `evaluation/settings.py`, with the column's name as arm.
     """
     parts = [
         part
         for _, rows in partitions.groupby("partition", sort=False)
         for part in _predict(splits, rows, columns, labels)
     ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return _whole_runs(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
 
 
 def _predict(
@@ -40,14 +45,26 @@ def _predict(
     for column in columns:
         known = scans.assign(number=pd.to_numeric(scans[column], errors="coerce")).dropna(subset="number")
         train = known[known["split"] == "train"]
-        if train["label"].nunique() < len(labels):
-            continue
-        model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
-        model.fit(train[["number"]], train["label"])
-        for test_set in ("test", "external"):
-            tested = known[known["split"] == test_set]
-            if tested["label"].nunique() == len(labels):
-                names = {**about, "arm": column, "seed": 0 if pd.isna(first["repeat"]) else int(first["repeat"])}
-                probability = model.predict_proba(tested[["number"]])[:, 1]
-                kept = tested[["participant_id", "label"]].assign(**names, test_set=test_set)
-                yield kept.assign(probability=np.asarray(probability))
+        tested = known[known["split"].isin([TEST, EXTERNAL])]
+        if len(tested):
+            names = {**about, "arm": column, "seed": 0 if pd.isna(first["repeat"]) else int(first["repeat"])}
+            kept = tested[["participant_id", "label"]].assign(**names, test_set=tested["split"])
+            yield kept.assign(probability=_fit_and_predict(train, tested))
+
+
+def _fit_and_predict(train: pd.DataFrame, tested: pd.DataFrame) -> NDArray[np.float64]:
+    """Give each tested scan's probability of being a patient's, or nan where a class has nobody to learn from."""
+    if train["label"].nunique() < N_CLASSES:
+        return np.full(len(tested), np.nan)
+    model = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    model.fit(train[["number"]], train["label"])
+    return np.asarray(model.predict_proba(tested[["number"]])[:, 1])
+
+
+def _whole_runs(predictions: pd.DataFrame) -> pd.DataFrame:
+    # A fold's test set may be of one class, or empty, where few have the number: only the repeat is judged.
+    part = predictions["fold"].where(predictions["test_set"] == EXTERNAL)
+    run = [*(predictions[name] for name in ("training_set", "arm", "test_set", "seed")), part]
+    lacking = predictions["probability"].isna().groupby(run, dropna=False).transform("any")
+    classes = predictions["label"].groupby(run, dropna=False).transform("nunique")
+    return predictions[~lacking & (classes == N_CLASSES)].reset_index(drop=True)

@@ -68,7 +68,7 @@ def _seen(runs: dict[str, Stored]) -> Iterator[pd.DataFrame]:
 
 def _words(setting: Setting, runs: pd.DataFrame, judge: JudgeConfig, random: np.random.Generator) -> list[str]:
     real = runs[runs["arm"] == REFERENCE]
-    if set(real["test_set"]) < BOTH:
+    if not set(real["test_set"]) >= BOTH:
         return []
     word = word_gan_test(contrast_gan_test(real, judge.confidence, judge.bootstrap, random))
     return [f"{setting}: {word}"]

@@ -29,25 +29,25 @@ def show_interim(
     finished = {key: run for key, run in runs.items() if key in jobs and is_current(jobs[key], run)}
     sys.stdout.write(f"\n{len(finished)} of {len(jobs)} trainings are finished.\n")
     if finished:
-        arms = summarise_finished(collect_predictions(study, judge, partitions, finished), judge, seed)
+        predictions = collect_predictions(study, judge, partitions, finished)
+        arms = summarise_finished(predictions, judge, seed, partitions["fold"].nunique())
         sys.stdout.write(f"{_table(arms)}\n" if len(arms) else "No repeat of the cross-validation is complete yet.\n")
     sys.stdout.flush()
 
 
-def summarise_finished(predictions: pd.DataFrame, judge: JudgeConfig, seed: int) -> pd.DataFrame:
-    """Summarise the arms by single runs, and of a cross-validation by its complete repeats."""
+def summarise_finished(predictions: pd.DataFrame, judge: JudgeConfig, seed: int, n_folds: int) -> pd.DataFrame:
+    """Summarise the arms by single runs, and of a cross-validation by its complete repeats of n_folds each."""
     random = np.random.default_rng([seed, judge.bootstrap])
-    complete = _complete(predictions)
+    complete = _complete(predictions, n_folds)
     if complete.empty:
         return complete
     return per_setting(lambda runs: summarise_arms(runs, judge.confidence, judge.bootstrap, random), complete)
 
 
-def _complete(predictions: pd.DataFrame) -> pd.DataFrame:
-    n_folds = predictions["fold"].max()
+def _complete(predictions: pd.DataFrame, n_folds: int) -> pd.DataFrame:
     dealt = predictions["fold"].notna() & (predictions["test_set"] != EXTERNAL)
     of_repeat = predictions.groupby(["training_set", "net", "arm", "seed"])["fold"].transform("nunique")
-    return predictions[~dealt | (of_repeat == (0 if pd.isna(n_folds) else n_folds + 1))]
+    return predictions[~dealt | (of_repeat == n_folds)]
 
 
 def _table(arms: pd.DataFrame) -> str:
