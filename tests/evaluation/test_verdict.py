@@ -132,3 +132,8 @@ def test_the_rule_names_its_numbers() -> None:
     assert "95%" in rule
     assert "Bonferroni" in rule
     assert "99% interval" in rule
+
+
+def test_the_rule_says_within_what_the_intervals_hold_together() -> None:
+    told = "The intervals of all arms of one training set and network on a test set hold together at 95% (Bonferroni)"
+    assert told in state_rule(0.95, 0.05)

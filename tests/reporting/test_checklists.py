@@ -124,3 +124,15 @@ def test_a_study_of_ones_own_names_its_source(complete):
     config = RunConfig.model_validate({"study": {"name": "own", "source": "bids", "labels": ["CN", "AD"]}})
 
     assert "bids" in rows_of(replace(complete, config=config), "CLAIM")["7"][2]
+
+
+def test_a_control_with_random_labels_is_claimed_only_where_there_is_one(complete):
+    study = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
+    without = RunConfig.model_validate({"study": study, "judge": {"arms": ["real", "real+synthetic"]}})
+
+    assert "random labels" in what_is_known(complete)["robustness"].text
+    assert what_is_known(replace(complete, config=without))["robustness"].text == "5 seeds per arm"
+
+
+def test_diagnoses_between_visits_that_agree_are_said_to_be_filled(complete):
+    assert "filled where the nearest known ones before and after agree" in what_is_known(complete)["missing"].text

@@ -108,3 +108,14 @@ def test_the_versions_end_the_paragraph():
 @pytest.mark.parametrize(("items", "words"), [([], ""), ([1], "1"), ([1, 2], "1 and 2"), ("abc", "a, b and c")])
 def test_lists_read_as_people_write_them(items, words):
     assert listed(list(items)) == words
+
+
+def test_runs_and_steps_are_counted_as_they_were_made():
+    search = {"random_search": {"optimizer_steps": 2500}, "classifier": {"optimizer_steps": 5000}}
+
+    assert "5 seeds per arm" in told() and "folds" not in told()
+    assert "10 seeds and in 3 repeats of 4 folds per arm" in told(
+        judge={"n_seeds": 10}, split={"folds": 4, "repeats": 3}
+    )
+    assert "5000 (optimised: 2500) steps of Adam" in told(**search, judge={"nets": ["baseline", "optimised"]})
+    assert "5000 steps of Adam" in told(**search)

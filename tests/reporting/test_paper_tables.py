@@ -42,9 +42,13 @@ def judged(settings=SETTINGS, arms=ARMS) -> Judgement:
     return Judgement(scores.assign(seed=0), rows, pd.DataFrame(gains), [], "the rule", 0.05)
 
 
+def adni(classifier: str = "conv5_fc3_down", **study: object) -> RunConfig:
+    return RunConfig.model_validate({"study": {**ADNI, **study}, "classifier": {"kind": classifier}})
+
+
 @pytest.fixture(scope="module")
 def content(nothing) -> ReportContent:
-    return replace(nothing, judgement=judged(), config=RunConfig.model_validate({"study": ADNI}))
+    return replace(nothing, judgement=judged(), config=adni())
 
 
 def tables(content: ReportContent) -> list:
@@ -120,17 +124,22 @@ class TestPublishedFigures:
         assert rows["train-50", "baseline", "real"] == ["70.0 ± 1.0", "70.0 ± 1.0"]
 
     def test_another_external_study_is_not_set_beside_aibl(self, content):
-        config = RunConfig.model_validate({"study": {**ADNI, "external_source": "bids"}})
+        config = adni(external_source="bids")
 
         row = tables(replace(content, config=config))[-1].rows[0]
 
         assert row[3:5] == ["70.0 ± 1.0", "–"]
 
-    @pytest.mark.parametrize("changed", [{"simulated": True}, {"source": "bids"}])
-    def test_another_study_is_not_set_beside_adni(self, content, changed):
-        config = RunConfig.model_validate({"study": {**ADNI, **changed}})
+    @pytest.mark.parametrize(
+        "changed", [{"simulated": True}, {"source": "bids"}, {"labels": ["CN", "MCI"]}, {"labels": ["AD", "CN"]}]
+    )
+    def test_another_study_or_task_is_not_set_beside_adni(self, content, changed):
+        assert len(tables(replace(content, config=adni(**changed)))) == 4
 
-        assert len(tables(replace(content, config=config))) == 4
+    def test_another_network_is_not_set_beside_the_published_baseline(self, content):
+        rows = tables(replace(content, config=adni("random_forest")))[-1].rows
+
+        assert {row[1] for row in rows} == {"optimised"}
 
 
 class TestSeveralSettings:

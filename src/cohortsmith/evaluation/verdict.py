@@ -56,8 +56,9 @@ def state_rule(confidence: float, smallest_effect: float) -> str:
     return (
         f"An arm {NO_DIFFERENCE} that matters when the whole interval of its balanced accuracy minus that of the "
         f"{REFERENCE} arm is within ±{smallest_effect:g}; failing that, it {HELPS} ({HARMS}) when the whole interval "
-        f"is above (below) zero; otherwise we {CANNOT_TELL}. The intervals of all arms on a test set hold together at "
-        f"{confidence:.0%} (Bonferroni), and cover the choice of seeds and of test subjects. With fewer than "
+        f"is above (below) zero; otherwise we {CANNOT_TELL}. The intervals of all arms of one training set and "
+        f"network on a test set hold together at {confidence:.0%} (Bonferroni), "
+        f"and cover the choice of seeds and of test subjects. With fewer than "
         f"{MINIMUM_SEEDS} seeds or {MINIMUM_SUBJECTS} test subjects of a class we always {CANNOT_TELL}. Classifiers "
         f"trained on random labels must be at chance: where 0.5 is outside their {CONTROL_CONFIDENCE:.0%} interval, "
         f"we say {BROKEN}."

@@ -138,8 +138,8 @@ def describe_classifiers(config: RunConfig) -> str:
     """Say which classifiers judged, on which arms, and how their final state was chosen."""
     judge, classifier = config.judge, config.classifier
     return (
-        f"{_CLASSIFIERS[classifier.kind]} were trained with {judge.n_seeds} seeds per arm ({', '.join(judge.arms)})"
-        f"{_steps(classifier)}, at most {listed(judge.doses)} synthetic scans per diagnosis; {_final(classifier)} "
+        f"{_CLASSIFIERS[classifier.kind]} were trained with {count_runs(config)} ({', '.join(judge.arms)})"
+        f"{_steps(config)}, at most {listed(judge.doses)} synthetic scans per diagnosis; {_final(classifier)} "
         f"tested on real images.{_search(config)}{_training_sets(config)} {_quarantine(judge)}"
     )
 
@@ -171,10 +171,23 @@ def _model(generator: VAEConfig) -> str:
     return told
 
 
-def _steps(classifier: ClassifierConfig) -> str:
-    if not isinstance(classifier, NeuralNetworkConfig):
+def count_runs(config: RunConfig) -> str:
+    """Say how often every arm was trained."""
+    folds = f" and in {config.split.repeats} repeats of {config.split.folds} folds" if config.split.folds else ""
+    return f"{config.judge.n_seeds} seeds{folds} per arm"
+
+
+def count_steps(config: RunConfig) -> str:
+    """Say how many steps each network took, the same in every arm; nothing for classifiers without steps."""
+    if not isinstance(config.classifier, NeuralNetworkConfig):
         return ""
-    return f", {classifier.optimizer_steps} steps of Adam (Kingma and Ba 2015) each"
+    steps = str(config.classifier.optimizer_steps)
+    return f"{steps} (optimised: {config.random_search.optimizer_steps})" if "optimised" in config.judge.nets else steps
+
+
+def _steps(config: RunConfig) -> str:
+    steps = count_steps(config)
+    return f", {steps} steps of Adam (Kingma and Ba 2015) each" if steps else ""
 
 
 def _search(config: RunConfig) -> str:

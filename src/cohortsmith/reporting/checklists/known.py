@@ -67,7 +67,14 @@ def _data(config: RunConfig) -> str:
 def _of_cohort(content: ReportContent) -> Known:
     config = content.config
     assert config is not None
-    yield "missing", Answer("scans without usable image or diagnosis are set aside; nothing is imputed", "cohort")
+    yield (
+        "missing",
+        Answer(
+            "a missing diagnosis is filled where the nearest known ones before and after agree; scans still without, "
+            "or without a usable image, are set aside; no image is imputed",
+            "cohort",
+        ),
+    )
     if "learn" not in config.study.stages:
         return
     yield (
@@ -116,7 +123,7 @@ def _classifier_training(config: RunConfig) -> str:
         return ""
     return (
         f"; classifiers: Adam, learning rate {classifier.learning_rate:g}, batches of {classifier.batch_size}, "
-        f"{classifier.optimizer_steps} steps in every arm"
+        f"{methods.count_steps(config)} steps in every arm"
     )
 
 
@@ -140,7 +147,8 @@ def _of_judgement(content: ReportContent) -> Known:
             "verdict",
         ),
     )
-    yield "robustness", Answer(f"{config.judge.n_seeds} seeds per arm, and a control arm with random labels", "verdict")
+    control = ", and a control arm with random labels" * ("random-labels" in config.judge.arms)
+    yield "robustness", Answer(f"{methods.count_runs(config)}{control}", "verdict")
     yield "output", Answer("the probability of being a patient; called a patient at 0.5")
     yield "performance", Answer("every arm with mean, spread over seeds and interval", "verdict")
     yield from _of_test_sets(config, judgement)

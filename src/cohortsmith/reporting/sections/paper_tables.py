@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from cohortsmith.config.run import RunConfig
+from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.settings import Setting
 from cohortsmith.reporting.arm_names import ENLARGED, REFERENCE, SYNTHETIC, read_arm
 from cohortsmith.reporting.blocks import Block, Section, Table
@@ -64,7 +65,7 @@ def _cells(arms: pd.DataFrame, arm: str, test_set: str) -> list[str]:
 
 
 def _beside_published(config: RunConfig | None, judgement: Judgement) -> Iterator[Table]:
-    if config is None or config.study.simulated or config.study.source != "adni":
+    if config is None or not _is_their_task(config.study):
         return
     rows = [
         [
@@ -75,12 +76,19 @@ def _beside_published(config: RunConfig | None, judgement: Judgement) -> Iterato
             *_theirs(published, place),
         ]
         for setting, published in ADNI_AND_AIBL.items()
+        if setting.net != "baseline" or config.classifier.kind in _BASELINES
         for place, (word, family) in enumerate(_ROWS.items())
     ]
     header = ["training set", "net", "trained on", "ours: ADNI", "ours: AIBL", "published: ADNI", "published: AIBL"]
     yield Table(_BESIDE, header, rows, [False] * 3 + [True] * 4)
 
 
+def _is_their_task(study: StudyConfig) -> bool:
+    return study.source == "adni" and not study.simulated and study.labels == ("CN", "AD")
+
+
+# Their baseline network at either resolution; an optimised one is whatever a search finds.
+_BASELINES = ("conv5_fc3", "conv5_fc3_down")
 _ROWS = {"real": REFERENCE, "best synthetic only": SYNTHETIC, "best synthetic + real": ENLARGED}
 
 
