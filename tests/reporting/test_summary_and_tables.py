@@ -97,7 +97,7 @@ class TestMethods:
 
 
 def test_the_end_of_a_run_says_how_many_scans_were_set_aside():
-    told = end_of_run(None, "report.html", "kedro ui", "Not asked for.", "97 used, 3 set aside (3 in prepare)")
+    told = end_of_run(None, "report.html", "kedro ui", "Not asked for.", "97 prepared, 3 set aside (3 in prepare)")
 
-    assert "Scans:   97 used, 3 set aside (3 in prepare)" in told
+    assert "Scans:   97 prepared, 3 set aside (3 in prepare)" in told
     assert "Scans:" not in end_of_run(None, "report.html", "kedro ui")

@@ -220,11 +220,11 @@ def render(run: RunFacts, run_facts: dict[str, str], **parts: Any) -> Pages:
 
 
 def count_scans(content: ReportContent) -> str:
-    """Say how many scans were used and how many were set aside, and at which step."""
+    """Say how many scans were prepared (the cohort's rules may leave some out) and set aside, and at which step."""
     decisions = Counter(scan.decision for scan in content.preparation.scans) if content.preparation else Counter()
     steps = Counter(one.step for one in content.rejections)
     per_step = ", ".join(f"{count} in {step}" for step, count in sorted(steps.items()))
-    told = [f"{decisions['keep'] + decisions['look']} used", f"{steps.total()} set aside"]
+    told = [f"{decisions['keep'] + decisions['look']} prepared", f"{steps.total()} set aside"]
     told[1] += f" ({per_step})" if steps else ""
     told += [f"{decisions['look']} to look at on the quality page"] * bool(decisions["look"])
     return ", ".join(told)
