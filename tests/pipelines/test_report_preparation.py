@@ -52,5 +52,7 @@ def test_scans_used_and_set_aside_are_counted():
     rejections = [Rejection("a", "ingest", "x"), Rejection("b", "ingest", "x"), Rejection("2", "quality", "y")]
     content = ReportContent(RunFacts("s", "kedro run", 1, {}), rejections=rejections, preparation=Preparation(scans))
 
-    assert count_scans(content) == ("3 prepared, 3 set aside (2 in ingest, 1 in quality), 1 to look at on the quality page")
+    assert count_scans(content) == (
+        "3 prepared, 3 set aside (2 in ingest, 1 in quality), 1 to look at on the quality page"
+    )
     assert count_scans(ReportContent(RunFacts("s", "kedro run", 1, {}))) == "0 prepared, 0 set aside"
