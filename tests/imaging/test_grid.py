@@ -4,7 +4,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cohortsmith.imaging.grid import Grid, block_mean, coarsen, downsample, fit_centre, fit_extent, grid_of, resample
+from cohortsmith.imaging.grid import (
+    Grid,
+    block_mean,
+    coarsen,
+    downsample,
+    fit_centre,
+    fit_extent,
+    grid_of,
+    lies_within,
+    resample,
+)
 from cohortsmith.imaging.volume import Volume
 
 sides = st.tuples(*[st.integers(6, 13)] * 3)
@@ -65,6 +75,14 @@ def test_each_axis_is_coarsened_by_its_own_voxel_size() -> None:
     coarse = coarsen(slices, 4)
     assert coarse.data.shape == (5, 5, 5)
     np.testing.assert_allclose(coarse.data, ramp(coarse.data.shape, coarse.affine).data, atol=1e-4)
+
+
+def test_the_field_of_view_ends_at_the_outermost_centres_less_a_margin() -> None:
+    index = np.array([[0.0, 0, 0], [4, 5, 6], [-0.4, 2, 2], [2, 2, 6.4], [1, 2, 3]])
+    assert lies_within(index, (5, 6, 7)).tolist() == [True, True, False, False, True]
+    assert lies_within(index, (5, 6, 7), -0.5).all()
+    assert lies_within(index, (5, 6, 7), 1.0).tolist() == [False, False, False, False, True]
+    assert not lies_within(index, (5, 6, 7), np.array([0.0, 2.5, 0.0]))[4]
 
 
 def test_resampling_onto_its_own_grid_changes_nothing(volume: Volume) -> None:

@@ -22,6 +22,7 @@ FAST = PreparationConfig(
         shrink_factors=(2, 1),
         smoothing_sigmas=(4, 2),
         sampling_fraction=0.15,
+        correspondence=None,
     ),
 )
 

@@ -20,6 +20,7 @@ FAST = RegistrationConfig(
     shrink_factors=(2, 1),
     smoothing_sigmas=(4, 2),
     sampling_fraction=0.15,
+    correspondence=None,
 )
 
 
@@ -136,7 +137,7 @@ def test_a_failure_of_ants_sets_the_scan_aside(monkeypatch: pytest.MonkeyPatch) 
 
 def test_levels_without_all_their_settings_are_refused_before_the_run() -> None:
     with pytest.raises(ConfigurationError, match="one value per level"):
-        RegistrationConfig.read({"iterations": [100, 50]}, "preparation.registration")
+        RegistrationConfig.read({"iterations": [100, 50, 20]}, "preparation.registration")
 
 
 @settings(max_examples=20)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cohortsmith.config.preparation import BiasFieldConfig, PreparationConfig, RegistrationConfig
+from cohortsmith.config.preparation import BiasFieldConfig, CorrespondenceConfig, PreparationConfig, RegistrationConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import PhantomConfig
 from cohortsmith.datasets.record_folder import RecordFolder
@@ -336,6 +336,7 @@ COARSE = PreparationConfig(
         shrink_factors=(1,),
         smoothing_sigmas=(4,),
         sampling_fraction=0.2,
+        correspondence=CorrespondenceConfig(resolution=8.0, iterations=(3, 2)),
     ),
 )
 ENGINES = [

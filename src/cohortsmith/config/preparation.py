@@ -20,23 +20,39 @@ class BiasFieldConfig(Config):
     spline_spacing: PositiveFloat = 200.0
 
 
+class CorrespondenceConfig(Config):
+    """The dense map whose nearest affine ends a registration: SyN (Avants et al. 2008) by local correlation.
+
+    resolution: mm of its grid. iterations: at each level; the grid of a level is twice as fine as that before.
+    radius: voxels of the window of the correlation. update_smoothing: variance, voxels^2, of the Gaussian over each
+    update of the map.
+    """
+
+    resolution: PositiveFloat = 4.0
+    iterations: tuple[PositiveInt, ...] = Field((20, 10, 5), min_length=1, max_length=4)
+    radius: PositiveInt = 2
+    update_smoothing: PositiveFloat = 6.0
+
+
 class RegistrationConfig(Config):
     """Rigid then affine registration to the template by mutual information.
 
     template_resolution: mm of the template that is compared; the copy of the scan is twice as fine.
     smoothing_sigmas: mm. mask_dilation: mm around the brain that the metric still sees.
     starts: poses, of all that are tried, from which a coarse rigid registration begins; the best end goes on.
+    correspondence: of the last step, that gives the affine nearest to a dense map; null leaves it out.
     """
 
     transform: Literal["affine", "rigid"] = "affine"
-    template_resolution: PositiveFloat = 2.0
-    sampling_fraction: float = Field(0.1, gt=0, le=1)
-    iterations: tuple[int, ...] = (1000, 500, 250)
-    shrink_factors: tuple[PositiveInt, ...] = (4, 2, 1)
-    smoothing_sigmas: tuple[float, ...] = (3, 2, 0)
+    template_resolution: PositiveFloat = 4.0
+    sampling_fraction: float = Field(0.3, gt=0, le=1)
+    iterations: tuple[int, ...] = (500, 250)
+    shrink_factors: tuple[PositiveInt, ...] = (2, 1)
+    smoothing_sigmas: tuple[float, ...] = (3, 2)
     mask_dilation: float = Field(6.0, ge=0)
     starts: PositiveInt = 3
     seed: PositiveInt = 345
+    correspondence: CorrespondenceConfig | None = CorrespondenceConfig()
 
     @model_validator(mode="after")
     def _give_every_level_all_settings(self) -> "RegistrationConfig":

@@ -74,6 +74,16 @@ def coarsen(volume: Volume, spacing: float) -> Volume:
     return block_mean(volume, factors) if factors.max() > 1 else volume
 
 
+def lies_within(
+    index: NDArray[np.float64], shape: tuple[int, ...], margin: float | NDArray[np.float64] = 0.0
+) -> NDArray[np.bool_]:
+    """Say which of the (n, 3) voxel indices lie between the centres of the outermost voxels.
+
+    margin: voxels (one number, or one per axis) by which they must lie inside; below 0 they may lie outside.
+    """
+    return np.asarray(((index >= margin) & (index <= np.array(shape) - 1 - margin)).all(axis=1))
+
+
 def resample(volume: Volume, transform: NDArray[np.float64], grid: Grid, order: int = 1) -> Volume:
     """Carry a volume onto a grid, once, by linear interpolation.
 

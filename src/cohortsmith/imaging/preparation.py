@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from cohortsmith.config.preparation import PreparationConfig
@@ -13,7 +14,7 @@ from cohortsmith.imaging.background import measure_background
 from cohortsmith.imaging.bias_field import correct_bias
 from cohortsmith.imaging.brain_extraction import extract_brain
 from cohortsmith.imaging.defacing import is_not_face, remove
-from cohortsmith.imaging.grid import Grid, downsample, fit_centre, fit_extent, grid_of, resample
+from cohortsmith.imaging.grid import Grid, downsample, fit_centre, fit_extent, grid_of, lies_within, resample
 from cohortsmith.imaging.intensity import min_max
 from cohortsmith.imaging.quality import measure_alignment, measure_bias, measure_transform
 from cohortsmith.imaging.registration import register
@@ -91,9 +92,7 @@ def _outside_view(volume: Volume, transform: NDArray[np.float64], resolution: fl
     mask = brain_mask(resolution)
     brain = np.argwhere(mask.data > 0)
     to_scan = np.linalg.inv(transform @ volume.affine) @ mask.affine
-    index = brain @ to_scan[:3, :3].T + to_scan[:3, 3]
-    seen = ((index >= -0.5) & (index <= np.array(volume.data.shape) - 0.5)).all(axis=1)
-    return float(1 - seen.mean())
+    return float(1 - lies_within(apply_affine(to_scan, brain), volume.data.shape, -0.5).mean())
 
 
 @contextmanager

@@ -76,9 +76,10 @@ def _steps(config: PreparationConfig) -> str:
     if config.kind == "slices":
         return f"Aligned slice {end}"
     brain = "brain extraction (deepbet), " if config.brain_extraction else ""
+    nearest = " refined to the nearest of a dense map" if config.registration.correspondence else ""
     face = "face removed, " if config.deface else ""
     return (
-        f"N4 bias correction, {brain}{config.registration.transform} registration, {face}"
+        f"N4 bias correction, {brain}{config.registration.transform} registration{nearest}, {face}"
         f"cropped to the box of Chadebec et al. (2022) on {config.resolution:g} mm voxels, {end}"
     )
 

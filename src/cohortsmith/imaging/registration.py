@@ -1,4 +1,4 @@
-"""Rigid, then affine, alignment of a scan to the template by mutual information, from several starts.
+"""Rigid, then affine, alignment of a scan to the template by mutual information, from several starts; then refined.
 
 Metric and schedule follow antsRegistrationSyNQuick.sh -t a, as used by Clinica's t1-linear (see Chadebec et al. 2022,
 section 1.5). The metric looks only around the brain, because the template has none of the rest of the head; the rigid
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cohortsmith.config.preparation import RegistrationConfig
 from cohortsmith.errors import ScanRejected
 from cohortsmith.imaging.ants_door import load_ants, matrix_from_itk, matrix_to_itk, orthogonal_affine, to_ants
+from cohortsmith.imaging.correspondence import refine
 from cohortsmith.imaging.grid import coarsen, grid_of, resample
 from cohortsmith.imaging.intensity import winsorise
 from cohortsmith.imaging.starts import starts
@@ -42,9 +43,11 @@ def register(volume: Volume, config: RegistrationConfig, key: str = "", template
     # Twice as fine: points of the template fall between the scan's voxels, and interpolating coarse ones blurs.
     copy = coarsen(volume, config.template_resolution / 2)
     moving = Volume(winsorise(copy.data), copy.affine)
+    fine = config.correspondence
     stage = "Affine" if config.transform == "affine" else "Rigid"
     try:
-        return run_stage(moving, best_start(moving, config, template_path), stage, config, template_path)
+        found = run_stage(moving, best_start(moving, config, template_path), stage, config, template_path)
+        return found if fine is None else refine(volume, found, fine, config.transform, template_path)
     except RuntimeError:
         raise ScanRejected(
             "scan cannot be registered to the template",

@@ -94,11 +94,16 @@ def describe_preparation(preparation: PreparationConfig) -> str:
     space = space_name(preparation)
     made_by = " (Fonov et al. 2011)" if space.startswith(_ICBM) else ""
     brain = "brains were extracted (deepbet: Fisch et al. 2024), " if preparation.brain_extraction else ""
+    nearest = (
+        ", then the one nearest to a dense map by SyN: Avants et al. 2008"
+        if preparation.registration.correspondence
+        else ""
+    )
     face = "defaced by planes in template space, " if preparation.deface else ""
     return (
         f"Scans were corrected for bias fields (N4: Tustison et al. 2010), {brain}registered to the "
         f"{space} template{made_by} by mutual information (ANTs: Avants et al. 2011; "
-        f"{preparation.registration.transform}), {face}cropped at {preparation.resolution:g} mm, "
+        f"{preparation.registration.transform}{nearest}), {face}cropped at {preparation.resolution:g} mm, "
         f"down-sampled by {preparation.downsample} and scaled to [0, 1]."
     )
 

@@ -7,6 +7,8 @@ WORKS = {
     "DICOM to NIfTI conversion. J Neurosci Methods 264, 2016. doi:10.1016/j.jneumeth.2016.03.001",
     "Tustison et al. 2010": "Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29(6), "
     "2010. doi:10.1109/TMI.2010.2046908",
+    "Avants et al. 2008": "Avants BB, Epstein CL, Grossman M, Gee JC. Symmetric diffeomorphic image registration with "
+    "cross-correlation. Med Image Anal 12(1), 2008. doi:10.1016/j.media.2007.06.004",
     "Avants et al. 2011": "Avants BB et al. A reproducible evaluation of ANTs similarity metric performance in brain "
     "image registration. NeuroImage 54(3), 2011. doi:10.1016/j.neuroimage.2010.09.025",
     "Fonov et al. 2011": "Fonov V et al. Unbiased average age-appropriate atlases for pediatric studies. NeuroImage "

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from cohortsmith.config.study import PhantomConfig
+from cohortsmith.imaging.correspondence import fit_affine
+from cohortsmith.imaging.grid import lies_within
 from cohortsmith.imaging.phantom import deformation
 from cohortsmith.imaging.phantom.anatomy import SCALE, Anatomy, draw_anatomy
 from cohortsmith.imaging.phantom.atlas import load_atlas
@@ -147,10 +149,8 @@ def nearest_affine(anatomy: Anatomy, scan: Volume) -> tuple[Matrix, NDArray[np.f
     bent = deformation.displace(places.T, deformation.exponential(anatomy.velocity)).T
     brain = apply_affine(np.linalg.inv(anatomy.pose), bent)
     index = apply_affine(np.linalg.inv(scan.affine), brain)
-    seen = ((index >= 0) & (index <= np.array(scan.data.shape) - 1)).all(axis=1)
-    truth = np.eye(4)
-    truth[:3] = np.linalg.lstsq(np.c_[brain[seen], np.ones(seen.sum())], places[seen], rcond=None)[0].T
-    return truth, brain[seen]
+    seen = lies_within(index, scan.data.shape)
+    return fit_affine(brain[seen], places[seen]), brain[seen]
 
 
 def _wrong_labels(rng: np.random.Generator) -> Matrix:
