@@ -14,6 +14,7 @@ from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.atomic_write import write_text
 
 ROOT = Path(__file__).resolve().parents[2]
+PARTS = {"sizes": "training subjects per class", "doses": "synthetic images per class"}
 OUTPUT = ROOT / "data" / "08_reporting" / "judge_validation"
 
 
@@ -23,15 +24,26 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=OUTPUT, help="where subjects and trainings are kept")
     parser.add_argument("--seconds", type=float, default=math.inf, help="of processor time, then judge what is there")
     parser.add_argument("--wide", action="store_true", help="the wide perceptron: slower, steadier; writes no page")
+    for name, what in PARTS.items():
+        parser.add_argument(f"--{name}", type=int, nargs="+", help=f"{what}; writes no page")
+    for name in ("seeds", "cohorts"):
+        parser.add_argument(f"--{name}", type=int, help="how many; writes no page")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    settings = QUICK if arguments.quick else FULL
-    settings = settings._replace(classifier=WIDE) if arguments.wide else settings
+    settings = _chosen(arguments)
     verdicts = run(settings, arguments.folder, arguments.seconds)
     print(page.as_text(verdicts, settings))
-    if not (arguments.quick or arguments.wide):
+    if settings == FULL:
         page.write(verdicts, settings, ROOT / "docs")
     return 0
+
+
+def _chosen(arguments: argparse.Namespace) -> Settings:
+    settings = QUICK if arguments.quick else FULL
+    settings = settings._replace(classifier=WIDE) if arguments.wide else settings
+    several = {name: tuple(getattr(arguments, name)) for name in PARTS if getattr(arguments, name)}
+    single = {name: getattr(arguments, name) for name in ("seeds", "cohorts") if getattr(arguments, name)}
+    return settings._replace(**several, **single)
 
 
 def run(settings: Settings, folder: Path, seconds: float = math.inf) -> pd.DataFrame:

@@ -39,6 +39,31 @@ def copies(study, **changes) -> str:
     return section(render_report(ReportContent(study.run, generators=(generator,))), "copies")
 
 
+class TestDescent:
+    LINEAGE = pd.DataFrame(
+        [
+            ("train-full", "synthetic", "CN", "aaaa1111", "sub-1"),
+            ("train-full", "synthetic", "CN", "aaaa1111", "sub-2"),
+            ("train-full", "synthetic", "AD", "bbbb2222", "sub-3"),
+            ("fold-1", "vae", "AD", "cccc3333", "sub-3"),
+        ],
+        columns=["partition", "origin", "diagnosis", "generator", "participant_id"],
+    )
+
+    def test_each_generator_is_listed_with_how_many_subjects_it_saw(self, study):
+        found = section(render_report(ReportContent(study.run, lineage=self.LINEAGE)), "copies")
+        assert "Whom the 3 generators of this run saw" in found
+        cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>.*?</tr>", found, re.DOTALL)]
+        assert ["train-full", "synthetic", "CN", "aaaa1111", "2"] in cells
+        assert ["fold-1", "vae", "AD", "cccc3333", "1"] in cells
+
+    def test_it_names_no_subject(self, study):
+        assert "sub-" not in section(render_report(ReportContent(study.run, lineage=self.LINEAGE)), "copies")
+
+    def test_without_generators_nothing_is_said(self, study):
+        assert "Descent" not in render_report(ReportContent(study.run))
+
+
 def groups(*changes: dict) -> pd.DataFrame:
     row = SubgroupEffect(
         "test", "real+synthetic", "sex", "F", 5, 20, 21, False, 0.1, 0.02, 0.18, 0.07, -0.1, 0.24, 0.95, 0.4, 0.8

@@ -142,6 +142,7 @@ class ReportContent:
     no_judgement: why there are no classifiers, when there are none.
     volumes: one row per scan: diagnosis, source (real or synthetic), ventricle_volume in ml, if it was measured.
     phantom_check: what was made of them, in ml.
+    lineage: whom each generator saw (`pipelines.judge`): partition, origin, diagnosis, generator, participant_id.
     timings: step -> seconds. config: what the run was told, if the checklists shall be filled.
     """
 
@@ -155,6 +156,7 @@ class ReportContent:
     preparation: Preparation | None = None
     generators: Sequence[Generator] = ()
     fidelity: Fidelity | None = None
+    lineage: pd.DataFrame | None = None
     judgement: Judgement | None = None
     no_judgement: str = ""
     phantom_check: pd.DataFrame | None = None

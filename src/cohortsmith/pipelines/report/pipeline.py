@@ -73,7 +73,7 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
         gathered["generators"] = "report.generators"
     if "judge" in stages:
         nodes += [_judgement(), _fidelity(), _arms()]
-        gathered |= {"judgement": "report.judgement", "fidelity": "report.fidelity"}
+        gathered |= {"judgement": "report.judgement", "fidelity": "report.fidelity", "lineage": "lineage"}
         if simulated:
             nodes.append(_anatomy())
             gathered |= {"volumes": "report.volumes", "phantom_check": "report.phantom_check"}

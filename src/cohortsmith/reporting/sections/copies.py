@@ -1,6 +1,8 @@
 """Are synthetic scans copies of training subjects? To be looked at, not only counted."""
 
-from cohortsmith.reporting.blocks import Block, Paragraph, Picture, Section
+import pandas as pd
+
+from cohortsmith.reporting.blocks import Block, Details, Paragraph, Picture, Section
 from cohortsmith.reporting.content import Generator, ReportContent
 from cohortsmith.reporting.figures.neighbour_pairs import SHOWN, draw_neighbour_pairs
 from cohortsmith.reporting.tables import as_table
@@ -11,6 +13,11 @@ _MEMBERSHIP = (
     "nearest synthetic scan; 0.5 is chance. Closer share: of synthetic scans nearer to a training subject than to any "
     "held-out one, beside the share expected if nothing was copied. Blurred copies escape a comparison of images, so "
     "what the generator makes of real scans (reconstructions), and their latent codes, are compared too."
+)
+_DESCENT = (
+    "Descent: a generator learns from the training subjects of one split or fold alone. Before a classifier is "
+    "trained, the run compares whom each generator saw with that split's validation, test and external subjects, and "
+    "stops at the first one in common, by any session. It found none. lineage.tsv names them all."
 )
 _SHOWN = {
     "space": "compared",
@@ -30,9 +37,21 @@ def copies_section(content: ReportContent) -> Section:
     blocks = [block for generator in content.generators for block in _of(generator)]
     if any(generator.membership is not None for generator in content.generators):
         blocks.append(Paragraph(_MEMBERSHIP, "small"))
+    blocks += _descent(content.lineage)
     if not blocks:
         blocks = [Paragraph("No synthetic scans were compared with training scans.", "absent")]
     return Section("copies", "Are they copies of training subjects?", blocks)
+
+
+def _descent(lineage: pd.DataFrame | None) -> list[Block]:
+    """Say how many subjects each generator, and so each synthetic scan, descends from."""
+    if lineage is None or lineage.empty:
+        return []
+    by_generator = lineage.groupby(["partition", "origin", "diagnosis", "generator"], sort=False)["participant_id"]
+    counts = by_generator.nunique().rename("training subjects seen").reset_index()
+    caption = "Each generator, by its fingerprint, which the record of every synthetic scan names too."
+    title = f"Whom the {len(counts)} generators of this run saw"
+    return [Paragraph(_DESCENT), Details(title, [as_table(counts, caption)])]
 
 
 def _of(generator: Generator) -> list[Block]:
