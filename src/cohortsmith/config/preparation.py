@@ -88,7 +88,7 @@ class PreparationConfig(Config):
     shape: voxels of the model's grid, if others than that. shape_rule: `pad_crop` keeps the voxels and cuts or fills
     both ends of each axis alike (the far end takes the odd one); `resample` keeps the field of view, not the voxels.
     minimum_correlation: with the template inside the brain, both smoothed to 4 mm; a scan below it is dropped. Good
-    alignments of real scans lie at about 0.7 or above, those 10 mm off or upside down below 0.5.
+    alignments of real scans lie at about 0.65 or above, those 10 mm off or upside down below 0.5.
     brain_extraction: what is not brain is set to zero before registration (deepbet; needs the extra `brain`).
     deface: the face is set to zero after registration, so that no derivative holds it.
     keep: what is saved beside the prepared scan and its transform; `defaced`: the raw scan without its face.
