@@ -115,7 +115,8 @@ def _doses(judgement: Judgement) -> list[Block]:
             draw_dose_response(judgement.differences, judgement.smallest_effect),
             "Difference in balanced accuracy to real images alone over the number of synthetic scans, per test set.",
             "What more synthetic scans bring: balanced accuracy minus that of real images alone, with intervals, over "
-            "the number of synthetic scans per diagnosis. Points are shifted a little so that none hides another. "
+            "the number of synthetic scans per diagnosis. Points are shifted a little so that none hides another; all "
+            "panels have one scale, and intervals that are longer than it are cut. "
             f"Grey band: too small to matter (±{judgement.smallest_effect:g}).",
             name="dose_response",
         )
