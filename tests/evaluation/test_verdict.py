@@ -54,6 +54,10 @@ def test_the_sentence_gives_the_interval_and_the_numbers_behind_it() -> None:
     )
 
 
+def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
+    assert "accuracy +0.000 [-0.100, +0.100]" in judge(ROW._replace(difference=-0.0001, low=-0.1, high=0.1)).sentence
+
+
 def test_what_would_be_needed_is_reckoned_from_both_variances() -> None:
     # (0.05 / (1.960 + 0.842))^2 / 2 = 1.593e-4 for each source: 5 * 4e-4 / 1.593e-4 = 12.6, 30 * 5e-4 / 1.593e-4 = 94.2
     assert count_needed(ROW, 0.05) == (13, 95)

@@ -46,7 +46,7 @@ class DiversityComparison(NamedTuple):
             word = "differ more among themselves than"
         return (
             f"Synthetic images {word} real ones: mean MS-SSIM of two of them {self.synthetic.mean:.3f}, of two real "
-            f"ones {self.real.mean:.3f}; difference {self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}] at "
+            f"ones {self.real.mean:.3f}; difference {self.difference:+z.3f} [{self.low:+z.3f}, {self.high:+z.3f}] at "
             f"{self.confidence:.0%}."
         )
 

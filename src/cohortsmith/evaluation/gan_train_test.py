@@ -86,7 +86,7 @@ def word_gan_test(contrast: Contrast) -> str:
         told = (
             "not told from the baseline: synthetic images show their diagnosis as real ones do, as far as can be seen"
         )
-    return f"GAN-test is {told} ({contrast.difference:+.3f} [{contrast.low:+.3f}, {contrast.high:+.3f}])."
+    return f"GAN-test is {told} ({contrast.difference:+z.3f} [{contrast.low:+z.3f}, {contrast.high:+z.3f}])."
 
 
 def _calls(predictions: pd.DataFrame) -> Calls:

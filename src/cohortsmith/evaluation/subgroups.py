@@ -57,8 +57,8 @@ class SubgroupEffect(NamedTuple):
             return f"{where}: too few in {who}, or among the others, to be judged."
         word = "differs from the others" if self.p_holm < 1 - self.confidence else "no difference from the others shown"
         return (
-            f"{where}: {self.difference:+.3f} [{self.low:+.3f}, {self.high:+.3f}] in {who}; {word} "
-            f"({self.interaction:+.3f}, corrected p = {self.p_holm:.2g})."
+            f"{where}: {self.difference:+z.3f} [{self.low:+z.3f}, {self.high:+z.3f}] in {who}; {word} "
+            f"({self.interaction:+z.3f}, corrected p = {self.p_holm:.2g})."
         )
 
 

@@ -93,8 +93,8 @@ def _judge(row: Difference, intact: bool | None, smallest_effect: float, runs: s
     }.get(word, "")
     unchecked = "; no random-label control was run" if intact is None else ""
     sentence = (
-        f"{row.arm} on {row.test_set}: {word}; balanced accuracy {row.difference:+.3f} "
-        f"[{row.low:+.3f}, {row.high:+.3f}] against {REFERENCE} images alone "
+        f"{row.arm} on {row.test_set}: {word}; balanced accuracy {row.difference:+z.3f} "
+        f"[{row.low:+z.3f}, {row.high:+z.3f}] against {REFERENCE} images alone "
         f"({row.n_seeds} {runs}, {row.n_controls} controls, {row.n_patients} patients){because}{unchecked}."
     )
     return Verdict(row.test_set, row.arm, word, sentence)

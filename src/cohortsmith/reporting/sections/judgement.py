@@ -188,7 +188,7 @@ def _differences_table(differences: pd.DataFrame) -> Table:
         [
             str(row["test_set"]),
             str(row["arm"]),
-            f"{row['difference']:+.3f}",
+            f"{row['difference']:+z.3f}",
             interval_text(row["low"], row["high"], 3, "+"),
             f"{row['confidence']:.1%}",
             str(row["n_seeds"]),

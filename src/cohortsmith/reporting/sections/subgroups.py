@@ -55,9 +55,9 @@ def _rows(groups: pd.DataFrame) -> list[list[str]]:
             str(row["test_set"]),
             f"{readable(row['variable'])} {row['group']}",
             f"{row['n_controls']} + {row['n_patients']}",
-            f"{row['difference']:+.3f}",
+            f"{row['difference']:+z.3f}",
             interval_text(row["low"], row["high"], 3, "+"),
-            f"{row['interaction']:+.3f}",
+            f"{row['interaction']:+z.3f}",
             interval_text(row["interaction_low"], row["interaction_high"], 3, "+"),
             f"{row['p_holm']:.2g}",
         ]
