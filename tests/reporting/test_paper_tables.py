@@ -9,7 +9,7 @@ import pytest
 from cohortsmith.config.run import RunConfig
 from cohortsmith.reporting.arm_names import ArmName, is_enlarged, read_arm
 from cohortsmith.reporting.content import Judgement, ReportContent
-from cohortsmith.reporting.figures.dose_response import doses_of
+from cohortsmith.reporting.figures.dose_response import _scale, doses_of
 from cohortsmith.reporting.sections.judgement import judgement_section
 from cohortsmith.reporting.sections.paper_tables import named, paper_sections
 from cohortsmith.reporting.sections.subgroups import subgroup_sections
@@ -211,3 +211,9 @@ def test_what_one_clinical_number_tells_is_shown_beside_the_arms(content):
     assert [table.rows for table in tables if "number" in table.header] == [
         [["train-50", "test", "MMSE", "0.91", "[0.80, 1.00]"]]
     ]
+
+
+def test_every_difference_fits_on_the_scale_and_the_band_of_what_does_not_matter_too() -> None:
+    rows = pd.DataFrame({"difference": [0.02, -0.3]})
+    assert _scale(rows, 0.05) == pytest.approx((-0.45, 0.45))
+    assert _scale(rows * 0.1, 0.05) == pytest.approx((-0.15, 0.15))

@@ -83,6 +83,7 @@ def dense_map(
 
 def _arguments(pointers: list[str], config: CorrespondenceConfig, output: Path) -> list[str]:
     fixed, moving, mask = pointers
+    # Step 0.2, tolerance 1e-7 over 8 iterations and the smoothing of the levels are ANTsPy's defaults for SyNOnly.
     levels = range(len(config.iterations) - 1, -1, -1)
     return [
         *("--dimensionality", "3", "--float", "0"),

@@ -1,8 +1,8 @@
 """Rigid, then affine, alignment of a scan to the template by mutual information, from several starts; then refined.
 
-Metric and schedule follow antsRegistrationSyNQuick.sh -t a, as used by Clinica's t1-linear (see Chadebec et al. 2022,
-section 1.5). The metric looks only around the brain, because the template has none of the rest of the head; the rigid
-stage is coarse, because the affine one that follows ends in the same place after a fine one (docs/preparation.md).
+Metric and stages follow antsRegistrationSyNQuick.sh -t a, as used by Clinica's t1-linear (see Chadebec et al. 2022,
+section 1.5). The metric looks only around the brain, because the template has none of the rest of the head; the stages
+are coarse, because the dense map that follows ends in the same place after fine ones (docs/preparation.md).
 """
 
 from pathlib import Path

@@ -9,6 +9,8 @@ LIMITS = (
     "anonymity. Blurred copies escape the comparison of images; reconstructions are compared for that reason.",
     "Intervals cover the choice of seeds and of test subjects of this cohort, not of another hospital, scanner or era. "
     "Those of a single split hold for this training cohort: generators learned from other subjects may do otherwise.",
+    "Nor do intervals cover the draw of synthetic scans: another draw from the same generators moves the scores of the "
+    "arms that use them. Draw again with another seed before relying on a small difference.",
     "Looking at many arms on one test set makes a winner by chance: read the differences with their intervals, "
     "which are widened for the number of arms, and not the largest mean.",
     "Synthetic scans repeat the biases of the subjects they were learned from; groups rare there are rare here.",
