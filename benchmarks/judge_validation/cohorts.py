@@ -30,7 +30,8 @@ class Pools(NamedTuple):
 class StudyRows(NamedTuple):
     """Rows of the pool of own scanners; controls and patients alternate, so that a prefix is balanced.
 
-    new: subjects whom the planted generators may draw, strangers to all others. external: rows of the other pool.
+    new: subjects whom the planted generators may draw, strangers to all others, the more the larger the pool.
+    external: rows of the other pool.
     """
 
     train: np.ndarray
@@ -55,15 +56,15 @@ def draw_study(settings: Settings, pools: Pools, cohort: int, size: int) -> Stud
         "train": (largest, size),
         "validation": (count_validation(largest), count_validation(size)),
         "test": (test, test),
-        "new": (max(settings.doses), max(settings.doses)),
     }
     rows, start = {}, 0
     for name, (reserved, taken) in counts.items():
         rows[name] = own[start : start + 2 * taken]
         start += 2 * reserved
-    if start > len(own):
-        raise ValueError(f"the pool has {len(own)} subjects, a study needs {start}")
-    return StudyRows(**rows, external=external[: 2 * settings.external])
+    needed = start + 2 * max(settings.doses)
+    if needed > len(own):
+        raise ValueError(f"the pool has {len(own)} subjects, a study needs {needed}")
+    return StudyRows(**rows, new=own[start:], external=external[: 2 * settings.external])
 
 
 def _load_pool(settings: Settings, study: Study, n: int, folder: Path) -> Pool:

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from benchmarks.judge_validation import cohorts, jobs, page
-from benchmarks.judge_validation.settings import FULL, QUICK, WIDE, Settings
+from benchmarks.judge_validation.settings import FULL, QUICK, Settings
 from benchmarks.judge_validation.verdicts import judge_cohorts
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.atomic_write import write_text
@@ -23,7 +23,6 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one small cohort, a few minutes; writes no page")
     parser.add_argument("--folder", type=Path, default=OUTPUT, help="where subjects and trainings are kept")
     parser.add_argument("--seconds", type=float, default=math.inf, help="of processor time, then judge what is there")
-    parser.add_argument("--wide", action="store_true", help="the wide perceptron: slower, steadier; writes no page")
     for name, what in PARTS.items():
         parser.add_argument(f"--{name}", type=int, nargs="+", help=f"{what}; writes no page")
     for name in ("seeds", "cohorts"):
@@ -40,7 +39,6 @@ def main() -> int:
 
 def _chosen(arguments: argparse.Namespace) -> Settings:
     settings = QUICK if arguments.quick else FULL
-    settings = settings._replace(classifier=WIDE) if arguments.wide else settings
     several = {name: tuple(getattr(arguments, name)) for name in PARTS if getattr(arguments, name)}
     single = {name: getattr(arguments, name) for name in ("seeds", "cohorts") if getattr(arguments, name)}
     return settings._replace(**several, **single)

@@ -77,8 +77,8 @@ def job_of(settings: Settings, pools: Pools, study: StudyRows, cell: Cell) -> Ar
     """Put one training into the form that the pipeline's judge uses."""
     training, validation, test = (_labelled(pools.own, rows) for rows in (study.train, study.validation, study.test))
     tests = {"test": test, "external": _labelled(pools.external, study.external)}
-    # the same images for every seed and arm, as from one trained generator
-    random = np.random.default_rng([settings.phantom.seed, cell.cohort, cell.size, cell.dose])
+    # every seed has a draw of its own, which its arms share
+    random = np.random.default_rng([settings.phantom.seed, cell.cohort, cell.size, cell.seed])
     # a control of more draws from the real images takes only the numbers from here
     made = plant(cell.generator or "copies", cell.dose, pools.own, study, random)
     classic = settings.judge.classic

@@ -145,11 +145,13 @@ def _introduction(verdicts: pd.DataFrame, settings: Settings) -> str:
     )
     drawn = (
         f"{n} cohorts were drawn, each with its own training, validation and test subjects and nested "
-        f"training sets; per cell {settings.seeds} seeds per arm, a perceptron of {classifier.hidden[0]} "
+        f"training sets; per cell {settings.seeds} seeds per arm, each with a draw of its own from the generator, a "
+        f"perceptron of {classifier.hidden[0]} "
         f"units, {classifier.optimizer_steps} optimiser steps in every arm; verdicts by the pipeline's "
         f"own functions at their defaults ({judge.confidence:.0%}; effects below "
         f"{judge.smallest_effect:g} do not matter), four arms compared with real images alone. Cohorts "
-        f"share a pool of {settings.pool} subjects per class, so that they are not wholly independent."
+        f"share a pool of {settings.pool} subjects per class, from which the useful generator draws too: "
+        "neither cohorts nor draws are wholly independent."
     )
     command = (
         "`python -m benchmarks.judge_validation` (goes on where it was stopped; `--seconds N` stops by "

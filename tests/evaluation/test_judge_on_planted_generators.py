@@ -81,6 +81,17 @@ def test_every_planted_generator_gives_as_many_images_of_each_class(pools, study
         assert np.bincount(made.labels).tolist() == [30, 30]
 
 
+def test_every_seed_has_a_draw_of_its_own_from_the_strangers(pools, study):
+    cells = [Cell(0, 12, "useful", dose, arm, seed) for seed in (0, 1) for arm in WITH_SYNTHETIC for dose in (20, 30)]
+    drawn = {
+        (cell.seed, cell.arm, cell.dose): job_of(SETTINGS, pools, study, cell).synthetic.rows.tolist() for cell in cells
+    }
+
+    assert drawn[0, "synthetic", 30] == drawn[0, "real+synthetic", 30] != drawn[1, "synthetic", 30]
+    assert drawn[0, "synthetic", 30][:40] == drawn[0, "synthetic", 20]
+    assert all(set(rows) <= set(study.new) and len(set(rows)) == len(rows) for rows in drawn.values())
+
+
 def test_copies_are_of_training_subjects_with_their_own_labels(pools, study):
     made = plant("copies", 30, pools.own, study, np.random.default_rng(0))
 

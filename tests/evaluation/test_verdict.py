@@ -138,6 +138,11 @@ def test_the_rule_names_its_numbers() -> None:
     assert "99% interval" in rule
 
 
+def test_the_rule_says_whether_the_draw_of_synthetic_scans_is_covered() -> None:
+    assert "seeds, each with its own draw of synthetic scans, and of test subjects" in state_rule(0.95, 0.05)
+    assert "the choice of seeds and of test subjects" in state_rule(0.95, 0.05, has_own_draws=False)
+
+
 def test_the_rule_says_within_what_the_intervals_hold_together() -> None:
     told = "The intervals of all arms of one training set and network on a test set hold together at 95% (Bonferroni)"
     assert told in state_rule(0.95, 0.05)

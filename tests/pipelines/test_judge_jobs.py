@@ -47,12 +47,21 @@ def partitions(*training_sets: str, folds: bool = False) -> pd.DataFrame:
 def sources_of(table: pd.DataFrame, shift: float = 0.0) -> dict:
     return {
         (name, origin): tuple(
-            Source(name, origin, label, Path(name, origin, label), "mark", points(place + shift), ("sub-00",))
+            Source(name, origin, label, Path(name, origin, label), "mark", draws(name, place + shift), ("sub-00",))
             for place, label in enumerate(STUDY.labels)
         )
         for name in table["partition"].unique()
         for origin in ("synthetic", "prior")
     }
+
+
+def draws(partition: str, first: float) -> tuple[np.ndarray, ...]:
+    return tuple(points(first) + 100 * draw for draw in range(1 if "fold" in partition else 6))
+
+
+def made_by(planned) -> Latents | None:
+    made = planned.job.prior or planned.job.synthetic
+    return made if isinstance(made, Latents) else None
 
 
 def points(first: float) -> np.ndarray:
@@ -125,13 +134,44 @@ def test_every_job_sees_its_own_partition(images):
 
 
 def test_a_dose_is_the_first_points_of_each_label_and_controls_come_first(images):
-    jobs = {one.about["arm"]: one.job for one in plan(images, partitions("train-full")).values()}
+    planned = plan(images, partitions("train-full")).values()
+    jobs = {one.about["arm"]: one.job for one in planned if one.about["seed"] == 40}
 
     assert jobs["synthetic-2"].synthetic.points[:, 0].tolist() == [0, 1, 10, 11]
     assert jobs["real+synthetic-5"].synthetic.labels.tolist() == [0] * 5 + [1] * 5
     assert isinstance(jobs["real+vae-prior"].prior, Latents) and jobs["real+vae-prior"].synthetic is None
     assert jobs["real+oversampling"].synthetic.labels.tolist() == [0] * 5 + [1] * 5
     assert jobs["real"].synthetic is None and jobs["random-labels"].synthetic is None
+
+
+def test_every_seed_sees_a_draw_of_its_own_that_its_arms_share(images):
+    jobs = plan(images, partitions("train-full")).values()
+    first = {(one.about["arm"], one.about["seed"]): made_by(one).points[0, 0].item() for one in jobs if made_by(one)}
+
+    assert len(first) == 5 * 3
+    for index in range(3):
+        assert {value for (_, seed), value in first.items() if seed == 40 + index} == {100 * index}
+
+
+def test_runs_that_share_a_draw_see_the_same(images):
+    jobs = plan(images, partitions("train-full"), JUDGE.model_copy(update={"draws": "shared"})).values()
+
+    assert {made_by(one).points[0, 0].item() for one in jobs if made_by(one)} == {0}
+
+
+def test_a_fold_sees_the_only_draw_of_its_generators_in_every_repeat(images):
+    jobs = plan(images, partitions("train-full", folds=True)).values()
+    dealt = [one for one in jobs if one.about["fold"] is not None and made_by(one)]
+
+    assert {one.about["repeat"] for one in dealt} == {0, 1}
+    assert {made_by(one).points[0, 0].item() for one in dealt} == {0}
+
+
+def test_the_synthetic_scans_that_networks_are_tested_on_are_the_same_for_every_seed(images):
+    jobs = [one.job for one in plan(images, partitions("train-full")).values() if one.about["arm"] == "real"]
+
+    assert len(jobs) == 3
+    assert {job.tests["synthetic"].points[0, 0].item() for job in jobs} == {0}
 
 
 def test_the_real_arm_alone_is_also_tested_on_the_synthetic_scans_of_its_own_partition(images):

@@ -21,7 +21,7 @@ def own(label: str, first: float, flagged: tuple[float | bool, ...], n_further: 
     points = pd.DataFrame({"key": keys, "z0": first + np.arange(len(keys), dtype=float)})
     n = len(flagged)
     copying = pd.DataFrame({"key": keys[:n], "flagged": flagged})
-    return Path(label), points[:n], points[n:], copying
+    return Path(label), points[:n], points[n:].assign(draw=0), copying
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ CONTROLS, PATIENTS = own("CN", 0, (True, False, False, False)), own("AD", 10, (F
 
 
 def seen(*made, n: int = 3, **judge) -> list[float]:
-    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(**judge), {}, *made)
+    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(**{"draws": "shared"} | judge), {}, *made)
     latents = latents_of(sources[KEY], n)
     assert (latents.labels == np.repeat([0, 1], len(latents.labels) // 2)).all()
     return latents.points[:, 0].tolist()
@@ -63,6 +63,13 @@ def test_a_dose_is_what_it_is_called_or_refused():
     assert "3 of each diagnosis" in refusal.value.expected
 
 
+def test_what_was_never_screened_does_not_fill_the_place_of_what_was_flagged():
+    made = (*own("CN", 0, (True, False), 2), *own("AD", 10, (False, False), 2))
+
+    with pytest.raises(StudyError, match="1 of 2, 2 of 2"):
+        seen(*made, n_synthetic=2, quarantine="exclude", draws="per_seed")
+
+
 def test_exclusion_still_takes_no_more_than_asked_for():
     assert seen(*CONTROLS, *PATIENTS, n=1, n_synthetic=1, quarantine="exclude") == [1, 10]
 
@@ -76,8 +83,8 @@ def test_a_label_with_nothing_left_is_refused(flagged):
 
 
 def test_the_hash_of_what_is_seen_depends_on_the_points_and_on_the_generator_and_on_nothing_else():
-    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(), {}, *CONTROLS, *PATIENTS)[KEY]
-    moved = sources[0]._replace(points=sources[0].points + 1)
+    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(draws="shared"), {}, *CONTROLS, *PATIENTS)[KEY]
+    moved = sources[0]._replace(draws=(sources[0].draws[0] + 1,))
     elsewhere = sources[0]._replace(generator=Path("elsewhere"))
 
     assert mark_of(sources, 2) == mark_of((elsewhere, sources[1]), 2)

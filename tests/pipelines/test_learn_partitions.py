@@ -13,6 +13,7 @@ from cohortsmith.config.run import ExecutionConfig, RunConfig
 from cohortsmith.config.split import SplitConfig
 from cohortsmith.datasets.record_folder import RecordFolder
 from cohortsmith.errors import StudyError, TrainingError
+from cohortsmith.evaluation.folds import assign_folds
 from cohortsmith.execution import Outcome
 from cohortsmith.models.classifier_batches import source_of
 from cohortsmith.models.generator_file import read_generator_file, write_generator
@@ -75,7 +76,7 @@ def gather(study: Study) -> None:
     """Read what classifiers would be trained on, as far as it is not the run's own partition."""
     own = study.models / "train-full_prior_CN"
     points = pd.DataFrame({"key": ["a"], "z0": [0.0], "z1": [0.0]})
-    parts = (own, points, points[:0], pd.DataFrame({"flagged": [False]})) * len(LABELS)
+    parts = (own, points, points[:0].assign(draw=0), pd.DataFrame({"flagged": [False]})) * len(LABELS)
     gather_sources(study.config.study, study.config.split, study.config.judge, study.folder().load(), *parts)
 
 
@@ -140,7 +141,7 @@ def test_a_stopped_grid_goes_on_to_the_same_points_and_redoes_nothing(tmp_path, 
     assert [one.record for one in found.values()] == [one.record for one in expected.values()]
     for key in expected:
         points = [np.load(study.models / f"{key}_points.npy") for study in (whole, stopped)]
-        assert points[0].shape == (6, 2)
+        assert points[0].shape == (5, 6, 2)
         np.testing.assert_array_equal(*points)
 
 
@@ -197,6 +198,37 @@ def test_another_training_or_number_of_points_makes_what_depends_on_it_anew(tmp_
     assert differing == [{"synthetic", "prior"}, {"synthetic", "prior"}, {"synthetic"}]
 
 
+def test_more_seeds_bring_more_draws_and_leave_the_earlier_ones_and_the_generators_as_they_are(
+    tmp_path, here, monkeypatch
+):
+    fewer, more = Study(tmp_path, n_seeds=2), Study(tmp_path, n_seeds=3)
+    fewer.fit(fewer.plan())
+    before = {key: np.load(fewer.models / f"{key}_points.npy") for key in fewer.plan()}
+    monkeypatch.setattr(partition_nodes, "carry_out", None)
+    more.fit(more.plan())
+    after = {key: np.load(more.models / f"{key}_points.npy") for key in before}
+
+    for key, draws in after.items():
+        assert draws.shape == (3, 6, 2)
+        np.testing.assert_array_equal(draws[:2], before[key])
+        assert len({draw.tobytes() for draw in draws}) == 3
+
+
+@pytest.mark.parametrize("judge", [{"draws": "shared"}, {"quarantine": "exclude"}])
+def test_runs_that_share_a_draw_ask_for_one(tmp_path, judge):
+    assert {job.n_draws for job in Study(tmp_path, **judge).plan().values()} == {1}
+
+
+def test_a_fold_has_one_run_per_arm_and_so_one_draw(tmp_path):
+    study = Study(tmp_path)
+    folds = assign_folds(study.splits, SplitConfig(folds=2))
+    study.partitions = make_partitions(study.config.split, study.config.judge, study.splits, folds)
+
+    n_draws = {key: job.n_draws for key, job in study.plan().items()}
+    assert {"fold" in key: n for key, n in n_draws.items()} == {False: 5, True: 1}
+    assert all(n == (1 if "fold" in key else 5) for key, n in n_draws.items())
+
+
 def test_what_is_not_asked_for_any_more_is_removed_with_its_model(tmp_path, here):
     study = Study(tmp_path)
     study.fit(study.plan())
@@ -248,13 +280,43 @@ SAMPLER = SamplerConfig(n_samples=5, n_steps=8, n_leapfrog=2)
 def test_further_points_leave_the_exported_ones_as_they_are_and_go_on_counting(trained):
     exported = draw_latent_points(trained, SAMPLER, 1)[0]
     further = [
-        draw_further_points(trained, exported, SAMPLER, JudgeConfig(n_synthetic=dose), 1) for dose in (4, 5, 8, (2, 9))
+        draw_further_points(trained, exported, SAMPLER, JudgeConfig(n_synthetic=dose, draws="shared"), 1)
+        for dose in (4, 5, 8, (2, 9))
     ]
 
     assert [len(table) for table in further] == [0, 0, 3, 4]
-    assert all(list(table.columns) == list(exported.columns) for table in further)
+    assert all(list(table.columns) == [*exported.columns, "draw"] for table in further)
     assert further[2]["key"].tolist() == [f"sub-synCN{i:05d}" for i in (5, 6, 7)]
     assert not set(further[2]["z0"]) & set(exported["z0"])
+
+
+def test_every_further_draw_is_complete_and_the_same_however_many_follow(trained):
+    exported = draw_latent_points(trained, SAMPLER, 1)[0]
+    two, three = (
+        draw_further_points(trained, exported, SAMPLER, JudgeConfig(n_synthetic=7, n_seeds=n), 1) for n in (2, 3)
+    )
+
+    assert three["draw"].tolist() == [0] * 2 + [1] * 7 + [2] * 7
+    assert three["key"].tolist() == [f"sub-synCN{i:05d}" for i in range(5, 21)]
+    assert len({*exported["z0"], *three["z0"]}) == 21
+    pd.testing.assert_frame_equal(three[:9], two)
+
+
+def test_the_exported_points_begin_the_first_draw_and_are_in_no_other(trained, tmp_path):
+    study = RunConfig(study={"name": "tiny", "source": "bids", "labels": LABELS}).study
+    judge = JudgeConfig(n_synthetic=7, n_seeds=2)
+    exported = draw_latent_points(trained, SAMPLER, 1)[0]
+    further = draw_further_points(trained, exported, SAMPLER, judge, 1)
+    own = []
+    for label in LABELS:
+        write_generator(tmp_path / label / "generator.safetensors", trained._replace(label=label))
+        own += [tmp_path / label, exported, further, pd.DataFrame({"flagged": [False] * len(exported)})]
+    sources = gather_sources(study, SplitConfig(), judge, {}, *own)["train-full", "synthetic"]
+    first, second = (latents_of(sources, 7, draw).points[:7].numpy() for draw in (0, 1))
+
+    np.testing.assert_array_equal(first[:5], exported[["z0", "z1"]].to_numpy(dtype=np.float32))
+    np.testing.assert_array_equal(second, further.loc[further["draw"] == 1, ["z0", "z1"]].to_numpy(dtype=np.float32))
+    assert not set(first[:, 0]) & set(second[:, 0])
 
 
 def test_what_a_classifier_decodes_is_what_is_stored_bit_for_bit(trained, tmp_path):
@@ -264,7 +326,7 @@ def test_what_a_classifier_decodes_is_what_is_stored_bit_for_bit(trained, tmp_pa
     for label in LABELS:
         write_generator(tmp_path / label / "generator.safetensors", trained._replace(label=label))
         copying = pd.DataFrame({"flagged": [False] * len(latents)})
-        own += [tmp_path / label, latents, latents.iloc[:0], copying]
+        own += [tmp_path / label, latents, latents.iloc[:0].assign(draw=0), copying]
     stored = np.stack(list(decode_latent_points(trained, latents)))
     made = latents_of(gather_sources(study, SplitConfig(), JudgeConfig(), {}, *own)["train-full", "synthetic"], 5)
 

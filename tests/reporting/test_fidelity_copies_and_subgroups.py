@@ -188,6 +188,20 @@ def test_the_limits_say_what_intervals_and_screens_hold_for(nothing):
         assert text in told
 
 
+@pytest.mark.parametrize(
+    ("judge", "is_told"),
+    [({}, False), ({"draws": "shared"}, True), ({"quarantine": "exclude", "n_synthetic": 10}, True)],
+    ids=["a draw per seed", "one draw", "only what was screened"],
+)
+def test_intervals_that_do_not_cover_the_draw_are_confessed(study, judge, is_told):
+    config = RunConfig.model_validate({"study": STUDY, "judge": judge})
+    told = section(render_report(replace(study, config=config)), "limits")
+
+    assert "were trained once" in told
+    assert ("the same draw of synthetic scans" in told) is is_told
+    assert ("drawn anew for every seed" in describe_methods(config)) is not is_told
+
+
 @pytest.mark.parametrize(("quarantine", "words"), [("report", "kept in"), ("exclude", "left out of")])
 def test_the_methods_say_what_was_done_with_flagged_scans(quarantine, words):
     methods = describe_methods(RunConfig.model_validate({"study": STUDY, "judge": {"quarantine": quarantine}}))

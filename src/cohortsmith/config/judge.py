@@ -56,6 +56,9 @@ class JudgeConfig(Config):
     n_synthetic: one number, or several: then `synthetic` and `real+synthetic` are trained once with each, and what
         they are compared with (oversampling, draws from a prior) with the largest.
     smallest_effect: the difference of balanced accuracy, in [0, 1], below which an effect does not matter.
+    draws: per_seed: every run of an arm has synthetic scans (and draws from a prior) of its own, so that intervals over
+        seeds cover the draw; shared: all runs have the exported ones, as published. Scans that passed the screen are
+        one set (`quarantine: exclude`), which all runs share. A fold has one run per arm, and one draw.
     quarantine: whether classifiers see the synthetic scans that the screen for copies flags (`report`: they are listed
         and marked only) or not (`exclude`).
     reference_columns: clinical columns (age, mmse, or one of study.columns.further); a logistic regression on each is
@@ -71,6 +74,7 @@ class JudgeConfig(Config):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap: int = Field(default=2000, ge=100)
     smallest_effect: float = Field(default=0.05, gt=0, lt=1)
+    draws: Literal["per_seed", "shared"] = "per_seed"
     quarantine: Literal["report", "exclude"] = "report"
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()
     reference_columns: tuple[str, ...] = ()
@@ -93,6 +97,16 @@ class JudgeConfig(Config):
     def doses(self) -> tuple[int, ...]:
         """Give the numbers of synthetic scans per diagnosis, the smallest first."""
         return tuple(sorted(self.n_synthetic)) if isinstance(self.n_synthetic, tuple) else (self.n_synthetic,)
+
+    @property
+    def n_draws(self) -> int:
+        """Give the number of draws from a training set's generators: the run with the i-th seed sees the i-th."""
+        return self.n_seeds if self.has_own_draws else 1
+
+    @property
+    def has_own_draws(self) -> bool:
+        """Say whether every run of an arm has synthetic scans of its own."""
+        return self.draws == "per_seed" and self.quarantine == "report"
 
     @property
     def named_arms(self) -> tuple[NamedArm, ...]:

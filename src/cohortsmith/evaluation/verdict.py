@@ -51,14 +51,18 @@ def give_verdicts(
     return [_judge(row, intact.get(row.test_set), smallest_effect, runs) for row in rows]
 
 
-def state_rule(confidence: float, smallest_effect: float) -> str:
-    """Word the rule that `give_verdicts` follows."""
+def state_rule(confidence: float, smallest_effect: float, *, has_own_draws: bool = True) -> str:
+    """Word the rule that `give_verdicts` follows.
+
+    has_own_draws: whether every run of an arm has synthetic scans of its own (`judge.draws`).
+    """
+    seeds = "seeds, each with its own draw of synthetic scans," if has_own_draws else "seeds"
     return (
         f"An arm {NO_DIFFERENCE} that matters when the whole interval of its balanced accuracy minus that of the "
         f"{REFERENCE} arm is within ±{smallest_effect:g}; failing that, it {HELPS} ({HARMS}) when the whole interval "
         f"is above (below) zero; otherwise we {CANNOT_TELL}. The intervals of all arms of one training set and "
         f"network on a test set hold together at {confidence:.0%} (Bonferroni), "
-        f"and cover the choice of seeds and of test subjects. With fewer than "
+        f"and cover the choice of {seeds} and of test subjects. With fewer than "
         f"{MINIMUM_SEEDS} seeds or {MINIMUM_SUBJECTS} test subjects of a class we always {CANNOT_TELL}. Classifiers "
         f"trained on random labels must be at chance: where 0.5 is outside their {CONTROL_CONFIDENCE:.0%} interval, "
         f"we say {BROKEN}."

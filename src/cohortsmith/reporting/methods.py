@@ -144,8 +144,8 @@ def describe_classifiers(config: RunConfig) -> str:
     judge, classifier = config.judge, config.classifier
     return (
         f"{_CLASSIFIERS[classifier.kind]} were trained with {count_runs(config)} ({', '.join(judge.arms)})"
-        f"{_steps(config)}, at most {listed(judge.doses)} synthetic scans per diagnosis; {_final(classifier)} "
-        f"tested on real images.{_search(config)}{_training_sets(config)} {_quarantine(judge)}"
+        f"{_steps(config)}, at most {listed(judge.doses)} synthetic scans per diagnosis{_drawn(judge)}; "
+        f"{_final(classifier)} tested on real images.{_search(config)}{_training_sets(config)} {_quarantine(judge)}"
     )
 
 
@@ -222,6 +222,10 @@ def _folds(split: SplitConfig) -> str:
     whose = "All subjects" if split.fold_subjects == "all" else "Training subjects"
     often = "" if split.repeats == 1 else f", {split.repeats} times"
     return f" {whose} were also dealt into {split.folds} folds, balanced in diagnosis, for cross-validation{often}."
+
+
+def _drawn(judge: JudgeConfig) -> str:
+    return ", drawn anew for every seed" if judge.has_own_draws else ""
 
 
 def _quarantine(judge: JudgeConfig) -> str:

@@ -19,7 +19,7 @@ from cohortsmith.imaging.volume import Volume
 from cohortsmith.models.classifier_decoding import decode_in_blocks, decoder_of
 from cohortsmith.models.fitted import reconstruct
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.sampling import count_blocks, draw_latents
+from cohortsmith.models.sampling import count_blocks, draw_latents, stream_of
 from cohortsmith.records import TrackedRun
 from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 
@@ -48,24 +48,31 @@ def draw_latent_points(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Draw latent points (n, d), one chain each, with the chains' diagnostics."""
     # Every label gets a stream of its own: the hash of what the generator was made from.
-    stream = int(fingerprint("draw", generator.fingerprint, seed), 16) % 2**63
+    stream = stream_of("draw", generator.fingerprint, seed)
     with progress(f"{generator.label}: draw latent points", count_blocks(sampler)) as advance:
-        draws = draw_latents(generator.fitted, sampler, torch.Generator().manual_seed(stream), on_block=advance)
+        draws = draw_latents(generator.fitted, sampler, stream, on_block=advance)
     return _tabulate(draws.latents, generator.label, 0), draws.diagnostics
 
 
 def draw_further_points(
     generator: TrainedGenerator, latents: pd.DataFrame, sampler: SamplerConfig, judge: JudgeConfig, seed: int
 ) -> pd.DataFrame:
-    """Draw what `judge.n_synthetic` asks for beyond `sampler.n_samples`: for classifiers only, never exported."""
-    missing = judge.doses[-1] - len(latents)
-    if missing <= 0:
-        return latents.iloc[:0]
-    stream = int(fingerprint("draw further", generator.fingerprint, seed), 16) % 2**63
-    wanted = sampler.model_copy(update={"n_samples": missing})
-    with progress(f"{generator.label}: draw further latent points", count_blocks(wanted)) as advance:
-        draws = draw_latents(generator.fitted, wanted, torch.Generator().manual_seed(stream), on_block=advance)
-    return _tabulate(draws.latents, generator.label, len(latents))
+    """Draw what classifiers see beyond the exported points: for them only, never exported.
+
+    The exported draw (`draw` 0) is filled up to the largest number that `judge.n_synthetic` asks for, and every further
+    draw has as many.
+    """
+    missing = {0: judge.doses[-1] - len(latents), **dict.fromkeys(range(1, judge.n_draws), judge.doses[-1])}
+    wanted = {draw: sampler.model_copy(update={"n_samples": n}) for draw, n in missing.items() if n > 0}
+    parts, first = [latents.iloc[:0].assign(draw=0)], len(latents)
+    title, n_blocks = f"{generator.label}: draw further latent points", sum(map(count_blocks, wanted.values()))
+    with progress(title, n_blocks) as advance:
+        for draw, sampler_of_draw in wanted.items():
+            stream = stream_of("draw further", generator.fingerprint, seed, draw)
+            points = draw_latents(generator.fitted, sampler_of_draw, stream, on_block=advance).latents
+            parts.append(_tabulate(points, generator.label, first).assign(draw=draw))
+            first += len(points)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _tabulate(points: torch.Tensor, label: str, first: int) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The grid of trainings: partition x network x arm x seed, early runs of every arm first."""
 
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -68,23 +69,24 @@ def plan_classifiers(
 ) -> dict[str, PlannedJob]:
     """Plan every training, seed by seed. `lineage` only orders this node after the refusal of leaks."""
     own = [_partition(study, splits, rows, images) for _, rows in partitions.groupby("partition", sort=False)]
-    made = {
-        (part.about["partition"], named): _make(named, part.about["partition"], sources)
-        for part in own
-        for named in judge.named_arms
-    }
+    making = cache(partial(_make, sources))
     planned = {}
-    for part, net, named, seed in _in_turn(judge, own):
-        job = _job(part, networks[net], named, seed, made[part.about["partition"], named], judge)
+    for part, net, named, index in _in_turn(judge, own):
+        name, seed = part.about["partition"], judge.first_seed + index
+        # A fold has one run of each arm, and one draw.
+        draw = index % judge.n_draws if part.about["fold"] is None else 0
+        made = making(named, name, draw)
+        job = _job(part, networks[net], named, seed, made, judge)
         about = {**part.about, "net": net, "arm": named.name, "n_synthetic": named.n_synthetic, "seed": seed}
         arm = named.name.replace("+", "And")
-        key = f"{part.about['partition']}_net-{net}_arm-{arm}_seed-{seed}"
-        planned[key] = PlannedJob(job, _mark(job, about, part.mark, made[part.about["partition"], named].mark), about)
+        planned[f"{name}_net-{net}_arm-{arm}_seed-{seed}"] = PlannedJob(
+            job, _mark(job, about, part.mark, made.mark), about
+        )
     return planned
 
 
 def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[tuple[_Partition, str, NamedArm, int]]:
-    """Go through the grid seed by seed: whenever it is stopped, every arm has about as many runs as any other."""
+    """Go through the grid, run by run: whenever it is stopped, every arm has about as many runs as any other."""
     repeats = max([int(part.about["repeat"]) + 1 for part in partitions if part.about["repeat"] is not None] or [0])
     for index in range(max(judge.n_seeds, repeats)):
         for part in partitions:
@@ -92,7 +94,7 @@ def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[tuple
             if index == repeat or (repeat is None and index < judge.n_seeds):
                 for net in judge.nets:
                     for named in judge.named_arms:
-                        yield part, net, named, judge.first_seed + index
+                        yield part, net, named, index
 
 
 def _partition(study: StudyConfig, splits: pd.DataFrame, rows: pd.DataFrame, images: NDArray[np.float32]) -> _Partition:
@@ -111,13 +113,14 @@ def _labelled(images: NDArray[np.float32], rows: pd.DataFrame, study: StudyConfi
     return Labelled(Path(str(images.filename)), labels, rows["row"].to_numpy())  # type: ignore[attr-defined]
 
 
-def _make(named: NamedArm, partition: str, sources: Sources) -> _Made:
+def _make(sources: Sources, named: NamedArm, partition: str, draw: int) -> _Made:
     if named.arm == "real+oversampling":
         # Copies of real images: only how many there are counts.
         pattern = Labelled(np.empty(0, dtype=np.float32), np.repeat(np.arange(2), named.n_synthetic))
         return _Made(synthetic=pattern, mark=f"{named.n_synthetic} copies")
     if named.arm == "real" and (partition, SYNTHETIC) in sources:
         tested = sources[partition, SYNTHETIC]
+        # The same images for every seed, as networks are compared on the same test subjects.
         return _Made(seen=latents_of(tested, MOST_SEEN), mark=mark_of(tested, MOST_SEEN))
     origin = _ORIGINS.get(named.arm)
     if origin is None:
@@ -130,7 +133,7 @@ def _make(named: NamedArm, partition: str, sources: Sources) -> _Made:
             got=f"{len(chosen)} of {N_LABELS} ({origin})",
             remedy="let the run go on until classifiers are trained",
         )
-    latents, mark = latents_of(chosen, named.n_synthetic), mark_of(chosen, named.n_synthetic)
+    latents, mark = (of(chosen, named.n_synthetic, draw) for of in (latents_of, mark_of))
     return _Made(prior=latents, mark=mark) if origin == PRIOR else _Made(synthetic=latents, mark=mark)
 
 

@@ -25,8 +25,8 @@ SYNTHETIC, PRIOR = "synthetic", "prior"
 class Source(NamedTuple):
     """One diagnosis' synthetic images in one partition.
 
-    origin: synthetic, or prior (of a plain VAE). generator: its file; mark: its fingerprint. points: (n, d).
-    subjects: participant ids that the generator saw.
+    origin: synthetic, or prior (of a plain VAE). generator: its file; mark: its fingerprint. draws: latent points
+    (n, d) of each. subjects: participant ids that the generator saw.
     """
 
     partition: str
@@ -34,7 +34,7 @@ class Source(NamedTuple):
     label: str
     generator: Path
     mark: str
-    points: NDArray[np.float32]
+    draws: tuple[NDArray[np.float32], ...]
     subjects: tuple[str, ...]
 
 
@@ -66,18 +66,23 @@ def gather_sources(
     return {key: tuple(sources) for key, sources in gathered.items()}
 
 
-def latents_of(sources: Sequence[Source], n: int) -> Latents:
+def latents_of(sources: Sequence[Source], n: int, draw: int = 0) -> Latents:
     """Give the first n points of each label (or as many as the label with the fewest has), controls first."""
-    n = min(n, *(len(source.points) for source in sources))
-    points = torch.from_numpy(np.concatenate([source.points[:n] for source in sources]))
+    points = _points_of(sources, n, draw)
     control, patient = (decoder_of_file(source.generator, source.mark) for source in sources)
-    return Latents(points, np.repeat(np.arange(2), n), (control, patient))
+    labels = np.repeat(np.arange(len(points)), len(points[0]))
+    return Latents(torch.from_numpy(np.concatenate(points)), labels, (control, patient))
 
 
-def mark_of(sources: Sequence[Source], n: int) -> str:
+def mark_of(sources: Sequence[Source], n: int, draw: int = 0) -> str:
     """Hash what `latents_of` gives."""
-    n = min(n, *(len(source.points) for source in sources))
-    return fingerprint([[source.mark, source.points[:n].astype(float).tolist()] for source in sources])
+    points = _points_of(sources, n, draw)
+    return fingerprint([[source.mark, one.astype(float).tolist()] for source, one in zip(sources, points, strict=True)])
+
+
+def _points_of(sources: Sequence[Source], n: int, draw: int) -> list[NDArray[np.float32]]:
+    drawn = [source.draws[draw] for source in sources]
+    return [points[: min(n, *map(len, drawn))] for points in drawn]
 
 
 def _own(
@@ -89,21 +94,24 @@ def _own(
     copying: pd.DataFrame,
 ) -> Source:
     kept = latents[copying["flagged"].eq(False).to_numpy()] if judge.quarantine == "exclude" else latents
-    points = pd.concat([kept, further]).drop(columns="key").to_numpy(dtype=np.float32)
+    # What follows the exported points was never screened.
+    table = kept.assign(draw=0) if judge.quarantine == "exclude" else pd.concat([kept.assign(draw=0), further])
+    points, draw_of = table.drop(columns=["key", "draw"]).to_numpy(dtype=np.float32), table["draw"].to_numpy()
+    draws = tuple(points[draw_of == draw] for draw in range(judge.n_draws))
     file = folder / "generator.safetensors"
     known = read_provenance(file)
     if known is None:
         raise StudyError("a generator is not there", where=f"{main}, {folder.name}", remedy="run the whole chain again")
-    return Source(main, SYNTHETIC, known["label"], file, known["fingerprint"], points, tuple(known["subjects"]))
+    return Source(main, SYNTHETIC, known["label"], file, known["fingerprint"], draws, tuple(known["subjects"]))
 
 
 def _refuse_too_few(sources: Sequence[Source], tables: Sequence[pd.DataFrame], wanted: int) -> None:
-    if all(len(source.points) >= wanted for source in sources):
+    if all(len(source.draws[0]) >= wanted for source in sources):
         return
     raise StudyError(
         "too few synthetic scans are left to be judged",
         where="parameters.judge.quarantine: exclude",
-        got=", ".join(f"{len(one.points)} of {len(table)}" for one, table in zip(sources, tables, strict=True)),
+        got=", ".join(f"{len(one.draws[0])} of {len(table)}" for one, table in zip(sources, tables, strict=True)),
         expected=f"{wanted} of each diagnosis that passed the screen for copies (judge.n_synthetic)",
         remedy="draw more (sampler.n_samples), judge fewer (judge.n_synthetic), train the generator on more subjects "
         "or for fewer epochs, or set judge.quarantine: report",
@@ -112,7 +120,7 @@ def _refuse_too_few(sources: Sequence[Source], tables: Sequence[pd.DataFrame], w
 
 def _read(key: str, stored: Stored) -> Source:
     record, place = stored.record, Path(stored.path).parent
-    points = np.load(place / f"{key}_points.npy", allow_pickle=False)
+    draws = tuple(np.load(place / f"{key}_points.npy", allow_pickle=False))
     file = place / key / "generator.safetensors"
     known = read_provenance(file)
     if known is None or known["fingerprint"] != record["generator"]:
@@ -124,4 +132,4 @@ def _read(key: str, stored: Stored) -> Source:
             remedy="run the whole chain again: it makes both anew",
         )
     subjects = tuple(known["subjects"])
-    return Source(record["partition"], record["origin"], record["label"], file, known["fingerprint"], points, subjects)
+    return Source(record["partition"], record["origin"], record["label"], file, known["fingerprint"], draws, subjects)

@@ -39,7 +39,7 @@ def summarise_predictions(
         for place in (0, 1)
     )
     words = {
-        "rule": state_rule(judge.confidence, judge.smallest_effect),
+        "rule": state_rule(judge.confidence, judge.smallest_effect, has_own_draws=judge.has_own_draws),
         "verdicts": [verdict._asdict() for verdict in _verdicts(parts, judge)],
     }
     return arms, differences, words

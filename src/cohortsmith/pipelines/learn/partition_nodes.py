@@ -25,7 +25,8 @@ from cohortsmith.execution import run_items
 from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.generator_file import read_generator_file, read_provenance, write_generator
-from cohortsmith.models.sampling import draw_latents
+from cohortsmith.models.provenance import TrainedGenerator
+from cohortsmith.models.sampling import draw_latents, stream_of
 
 from .fits import PlannedFit, carry_out, plan_fit
 
@@ -34,12 +35,16 @@ _OF: dict[Origin, tuple[str, ...]] = {"synthetic": ("synthetic", "real+synthetic
 
 
 class PartitionJob(NamedTuple):
-    """One generator to be fitted and sampled. folder: where its files are written; fingerprint: of its points."""
+    """One generator to be fitted and sampled, n_draws times.
+
+    folder: where its files are written; fingerprint: of its points.
+    """
 
     partition: str
     origin: Origin
     plan: PlannedFit
     sampler: SamplerConfig
+    n_draws: int
     folder: Path
     fingerprint: str
 
@@ -62,12 +67,13 @@ def plan_partition_generators(
     """Plan every generator that the arms need and the run itself has not, in the order of the partitions."""
     config, jobs = RunConfig.read(parameters, "parameters"), {}
     for name, origin in _wanted(config, partitions):
-        own = splits_of(splits, partitions[partitions["partition"] == name])
+        rows = partitions[partitions["partition"] == name]
+        own, n_draws = splits_of(splits, rows), config.judge.n_draws if rows["fold"].isna().all() else 1
         for label in config.study.labels:
             model = config.generator if origin == "synthetic" else plain(config.generator)
             plan = plan_fit(_file(images), own, model, config.training, config.seed, label)
             key = f"{name}_{origin}_{label}"
-            jobs[key] = _job(name, origin, plan, config, folder / key)
+            jobs[key] = _job(name, origin, plan, config, n_draws, folder / key)
     return jobs
 
 
@@ -99,7 +105,7 @@ def plain(config: VAEConfig) -> VAEConfig:
 
 
 def fit_and_draw(job: PartitionJob) -> dict[str, Any]:
-    """Fit one generator in a worker process, which writes its file, and draw its points (n, d)."""
+    """Fit one generator in a worker process, which writes its file, and draw its points (n_draws, n, d)."""
     path = job.folder / "generator.safetensors"
     known = read_provenance(path)
     if known is not None and known["fingerprint"] == job.plan.fingerprint:
@@ -107,10 +113,17 @@ def fit_and_draw(job: PartitionJob) -> dict[str, Any]:
     else:
         trained = carry_out(job.plan, job.folder / "training")
         write_generator(path, trained)
-    # Every generator gets a stream of its own: the hash of what it was made from.
-    stream = int(fingerprint("draw", job.origin, trained.fingerprint, trained.seed), 16) % 2**63
-    draws = draw_latents(trained.fitted, job.sampler, torch.Generator().manual_seed(stream))
-    return {"points": draws.latents.cpu().numpy().astype(np.float32), "diagnostics": draws.diagnostics}
+    draws = [draw_latents(trained.fitted, job.sampler, stream) for stream in _streams(job, trained)]
+    points = np.stack([draw.latents.cpu().numpy() for draw in draws]).astype(np.float32)
+    return {"points": points, "diagnostics": draws[0].diagnostics}
+
+
+def _streams(job: PartitionJob, trained: TrainedGenerator) -> Iterator[torch.Generator]:
+    """Give every draw of every generator a stream of its own: how many draws there are changes none of them."""
+    identity = (job.origin, trained.fingerprint, trained.seed)
+    yield stream_of("draw", *identity)
+    for draw in range(1, job.n_draws):
+        yield stream_of("draw further", *identity, draw)
 
 
 def _wanted(config: RunConfig, partitions: pd.DataFrame) -> Iterator[tuple[str, Origin]]:
@@ -121,10 +134,11 @@ def _wanted(config: RunConfig, partitions: pd.DataFrame) -> Iterator[tuple[str, 
                 yield str(name), origin
 
 
-def _job(name: str, origin: Origin, plan: PlannedFit, config: RunConfig, folder: Path) -> PartitionJob:
+def _job(name: str, origin: Origin, plan: PlannedFit, config: RunConfig, n_draws: int, folder: Path) -> PartitionJob:
     drawn = config.sampler if origin == "synthetic" else SamplerConfig(kind="prior")
     sampler = drawn.model_copy(update={"n_samples": config.judge.doses[-1]})
-    return PartitionJob(name, origin, plan, sampler, folder, fingerprint("points", plan.fingerprint, sampler, origin))
+    mark = fingerprint("points", plan.fingerprint, sampler, origin, n_draws)
+    return PartitionJob(name, origin, plan, sampler, n_draws, folder, mark)
 
 
 def _remove_others(jobs: dict[str, PartitionJob], done: dict[str, Stored]) -> dict[str, Stored | None]:

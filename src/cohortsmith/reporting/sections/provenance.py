@@ -3,13 +3,19 @@
 from cohortsmith.reporting.blocks import Bars, Block, Bullets, Code, Details, Paragraph, Section, Table
 from cohortsmith.reporting.content import ReportContent
 from cohortsmith.reporting.tables import duration, readable
-from cohortsmith.reporting.wording import LIMITS
+from cohortsmith.reporting.wording import LIMITS, ONE_DRAW, ONE_TRAINING
 from cohortsmith.reporting.works import works_cited
 
 
 def limits_section(content: ReportContent) -> Section:
     """State what the report cannot show; the standing limits follow the study's own."""
-    return Section("limits", "What this cannot show", [Bullets([*content.limits, *LIMITS])])
+    return Section("limits", "What this cannot show", [Bullets([*content.limits, *LIMITS, *_of_generators(content)])])
+
+
+def _of_generators(content: ReportContent) -> list[str]:
+    if content.config is None or content.judgement is None:
+        return []
+    return [ONE_TRAINING] if content.config.judge.has_own_draws else [ONE_TRAINING, ONE_DRAW]
 
 
 def methods_section(content: ReportContent) -> Section:
