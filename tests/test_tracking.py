@@ -18,6 +18,7 @@ from mlflow.tracking import MlflowClient
 from cohortsmith import tracking
 from cohortsmith.errors import ConfigurationError
 from cohortsmith.records import TrackedRun
+from cohortsmith.tracking import command
 from cohortsmith.tracking.flat_parameters import flatten_parameters
 
 CANARY = "DOE-JOHN-1931"
@@ -165,6 +166,46 @@ class TestPrivacy:
         nothing = {"env": "local", "pipeline_names": None, "runtime_params": {}, "tags": ()}
 
         assert tracking.exact_command(nothing) == "kedro run"
+
+
+def test_a_search_is_published_with_its_table_and_its_winner():
+    assert {"architectures", "optimised_classifier"} <= tracking.ARTIFACTS
+
+
+class TestCodeVersion:
+    @pytest.fixture
+    def checkout(self, tmp_path, monkeypatch) -> Path:
+        """Give a project of one package below version control, with the code in it."""
+        package = tmp_path / "project" / "package"
+        (package / "tracking").mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        monkeypatch.setattr(command, "__file__", str(package / "tracking" / "command.py"))
+        return package
+
+    def commit(self, package: Path) -> str:
+        who = ["-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
+        steps = [["init", "-q"], ["add", "."], [*who, "commit", "-q", "-m", "first"], ["rev-parse", "HEAD"]]
+        return [subprocess.check_output(["git", "-C", str(package), *one], text=True) for one in steps][-1].strip()
+
+    def test_a_checkout_is_known_by_its_commit_and_whether_it_was_changed_since(self, checkout):
+        commit = self.commit(checkout)
+
+        assert command.code_facts() == {"commit": commit, "code_changed": "no"}
+        (checkout / "__init__.py").write_text("changed = True")
+        assert command.code_facts() == {"commit": commit, "code_changed": "yes"}
+        assert command.code_state() == {"mlflow.source.git.commit": commit, "code_changed_since_commit": "yes"}
+
+    def test_code_installed_below_anothers_checkout_is_no_part_of_it(self, checkout):
+        (checkout.parent / ".gitignore").write_text("package")
+        self.commit(checkout.parent)
+
+        assert command.code_facts() == {"commit": "", "code_changed": ""}
+        assert command.code_state() == {}
+
+    def test_outside_version_control_there_is_no_commit(self, checkout, monkeypatch):
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(checkout.parents[2]))
+
+        assert command.code_facts()["commit"] == ""
 
 
 class TestStore:

@@ -22,6 +22,7 @@ MEMORY_ONLY = (
     "networks",
     "synthetic_sources",
     "_jobs",
+    "current_runs",
     ".report_part",
 )
 

@@ -13,6 +13,7 @@ from cohortsmith.imaging.atomic_write import write_text
 
 WORDS = (HELPS, NO_DIFFERENCE, HARMS, CANNOT_TELL, BROKEN)
 MADE = ("synthetic", "real+synthetic")
+STUDY = ["cohort", "size"]
 BY_HAND = "## What follows\n"
 WIDTH = 120  # characters of a line
 _CAPTION = """*Above: balanced accuracy against synthetic images per class; mean over cohorts, whiskers ± 1 s.d.
@@ -84,6 +85,24 @@ def counts(verdicts: pd.DataFrame) -> pd.DataFrame:
             | {"mean difference": f"{rows['difference'].mean():+.3f}"}
             | {word: int((rows["word"] == word).sum()) for word in WORDS}
             for (generator, arm), rows in counted
+        ]
+    )
+
+
+def false_help(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Count per test set where a useless generator's arm is said to help, in ever larger units.
+
+    Verdicts; comparisons (a study's arms of one generator, whose intervals hold together); studies (a cohort and a
+    size, all useless generators); cohorts. Studies and cohorts with a one-sided bound at 95 % (Clopper and Pearson).
+    """
+    useless = verdicts[verdicts["generator"].isin(USELESS) & verdicts["arm"].isin(MADE)]
+    wrong = useless.assign(wrong=useless["word"] == HELPS)
+    return pd.DataFrame(
+        [
+            {"test set": name, "verdicts": _count(rows["wrong"])}
+            | {"comparisons": _count(_any(rows, [*STUDY, "generator", "dose"]))}
+            | {"studies": _bounded(_any(rows, STUDY)), "cohorts": _bounded(_any(rows, ["cohort"]))}
+            for name, rows in wrong.groupby("test_set", sort=False)
         ]
     )
 
@@ -180,24 +199,36 @@ def _needed(verdicts: pd.DataFrame, settings: Settings) -> str:
 
 
 def _false_help(verdicts: pd.DataFrame) -> str:
-    useless = verdicts[verdicts["generator"].isin(USELESS) & verdicts["arm"].isin(MADE)]
-    lines = []
-    for name, rows in useless.groupby("test_set", sort=False):
-        wrong, total = int((rows["word"] == HELPS).sum()), len(rows)
-        high = stats.beta.ppf(0.95, wrong + 1, total - wrong)
-        lines.append(f"- {name}: {wrong} of {total} verdicts (at most {high:.1%}, one-sided 95 %)")
-    broken = verdicts.drop_duplicates(["cohort", "size", "test_set"])
-    n_broken = int((broken["word"] == BROKEN).sum())
-    return (
-        "A useless generator's arm is said to help in (stated: 2.5 % of studies, all their arms together):\n\n"
-        + "\n".join(lines)
-        + f"\n\nThe random-label control called the protocol broken in {n_broken} of {len(broken)} cells and test sets "
-        "(stated: 1 %)."
+    broken = verdicts.assign(broken=verdicts["word"] == BROKEN).groupby(STUDY)["broken"].any()
+    stated = (
+        "A useless generator's arm is said to help so often. Stated: in 2.5 % of comparisons (the arms of one "
+        f"generator on one test set hold together), so in at most {len(USELESS) * 0.025:.0%} of studies (a cohort and "
+        f"a size), which ask of {len(USELESS)} useless generators. Studies of one cohort are nested, and share test "
+        "subjects: only cohorts are independent, so that the bound over studies is too low."
     )
+    control = (
+        f"The random-label control called the protocol broken in {_count(broken)} studies (stated: 1 %, all test sets "
+        "of a study together)."
+    )
+    return "\n\n".join(["\n".join(wrap(stated, WIDTH)), _table(false_help(verdicts)), "\n".join(wrap(control, WIDTH))])
+
+
+def _any(rows: pd.DataFrame, unit: list[str]) -> pd.Series:
+    return rows.groupby(unit)["wrong"].any()
+
+
+def _bounded(wrong: pd.Series) -> str:
+    n, total = int(wrong.sum()), len(wrong)
+    high = stats.beta.ppf(0.95, n + 1, total - n) if n < total else 1.0
+    return f"{_count(wrong)} (at most {high:.1%})"
+
+
+def _count(wrong: pd.Series) -> str:
+    return f"{int(wrong.sum())} of {len(wrong)}"
 
 
 def _share(words: pd.Series, word: str) -> str:
-    return f"{int((words == word).sum())} of {len(words)}"
+    return _count(words == word)
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -13,7 +13,7 @@ from kedro.framework.startup import bootstrap_project
 from kedro.io import DatasetError
 
 from cohortsmith import tracking
-from cohortsmith.errors import CohortsmithError
+from cohortsmith.errors import CohortsmithError, ConfigurationError
 from cohortsmith.hooks import TrackRuns
 
 KILLED_BY_SIGNAL = 128
@@ -32,10 +32,11 @@ def _run(**options: Any) -> None:
         kedro_run.callback(**options)  # type: ignore[misc]
     except CohortsmithError as error:
         _leave(str(error), error.exit_code, "FAILED")
-    except DatasetError as error:  # Kedro wraps what stops a save, such as a full disk
-        if not isinstance(error.__cause__, CohortsmithError):
+    except DatasetError as error:  # Kedro wraps what stops a save, such as a full disk, and a result that is not there
+        told = _unwrapped(error)
+        if told is None:
             raise
-        _leave(str(error.__cause__), error.__cause__.exit_code, "FAILED")
+        _leave(str(told), told.exit_code, "FAILED")
     except KeyboardInterrupt:
         _leave(
             "interrupted: the same command goes on where it stopped",
@@ -45,6 +46,22 @@ def _run(**options: Any) -> None:
     except SystemExit as stop:
         TrackRuns.end_active("KILLED")
         sys.exit(stop.code)
+
+
+def _unwrapped(error: DatasetError) -> CohortsmithError | None:
+    causes: list[BaseException] = [error]
+    while causes[-1].__cause__ is not None:
+        causes.append(causes[-1].__cause__)
+    if isinstance(causes[-1], FileNotFoundError):
+        return ConfigurationError(
+            "a result of an earlier step is not there yet",
+            where=str(error).partition(":")[0],
+            got=f"no {Path(causes[-1].filename or '?').name}",
+            expected="what an earlier step of the chain writes",
+            remedy="run the whole chain (kedro run, without --pipelines or --from-nodes), or wait until the run that "
+            "is going on has come that far",
+        )
+    return next((cause for cause in causes if isinstance(cause, CohortsmithError)), None)
 
 
 cli.add_command(click.Command("run", params=kedro_run.params, callback=_run, help="Run the chain."))

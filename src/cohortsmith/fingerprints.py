@@ -24,6 +24,11 @@ def file_fingerprint(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:LENGTH]
 
 
+def seed_of(*identity: object) -> int:
+    """Give the seed of the random stream that belongs to what these values name, such as a generator and a draw."""
+    return int(fingerprint(*identity), 16) % 2**63
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")

@@ -88,6 +88,7 @@ class TrackRuns:
         self._facts = {
             "command": tracking.exact_command(run_params),
             "date": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
+            **tracking.code_facts(),
         }
         config = RunParameters.config
         assert config is not None

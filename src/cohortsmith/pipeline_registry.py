@@ -20,7 +20,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     config = RunParameters.config or _read_base_configuration()
     study = config.study
     roles = ("training", "external") if study.external_path else ("training",)
-    searched = "optimised" in config.judge.nets
+    searched = config.judge.is_searched
     if config.ingest.dry_run:
         return dict.fromkeys((*STAGES, "__default__"), ingest.create_dry_run(roles))
     built = {
@@ -35,7 +35,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     if study.simulated:
         built["ingest"] = phantom.create_pipeline(roles) + built["ingest"]
     stages = [stage for stage in built if stage in study.stages]
-    built["report"] = report.create_pipeline(roles, study.labels, stages, simulated=study.simulated)
+    built["report"] = report.create_pipeline(roles, study.labels, stages, simulated=study.simulated, searched=searched)
     everything = sum((built[stage] for stage in (*stages, "report") if stage in study.stages), Pipeline([]))
     named = {stage: built[stage] for stage in (*stages, "report")}
     if "judge" in stages:

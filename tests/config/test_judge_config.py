@@ -52,6 +52,7 @@ FOLDS = {"split": {"folds": 5}}
         ({"n_synthetic": [50, 100], "quarantine": "exclude"}, {"sampler": {"n_samples": 100}}),
         ({"n_synthetic": [50, 101]}, {"sampler": {"n_samples": 100}}),
         ({"nets": ["baseline", "optimised"]}, SUBSETS),
+        ({"nets": ["baseline", "optimised"], "optimised": {"kind": "optimized"}}, FOLDS),
         ({"reference_columns": ["age", "mmse", "nWBV"]}, FOLDS),
     ],
 )
@@ -68,6 +69,8 @@ def test_what_can_be_judged_is_accepted(tmp_path, judge, blocks):
         ({"training_sets": [50, "full"], "quarantine": "exclude"}, SUBSETS, "judge.quarantine"),
         ({"quarantine": "exclude"}, FOLDS, "judge.quarantine"),
         ({"nets": ["optimised"]}, FOLDS, "judge.nets"),
+        ({"optimised": {"kind": "optimized"}}, {}, "judge.nets"),
+        ({}, {"training": {"stop_on": "validation"}}, "training.stop_on"),
         ({"reference_columns": ["eTIV"]}, {}, "judge.reference_columns"),
         ({"reference_columns": ["nWBV"]}, {"study": {"source": "adni"}}, "study.columns.further"),
     ],

@@ -70,6 +70,15 @@ def test_the_sentence_says_that_it_is_a_screen() -> None:
     assert "no proof of privacy" in sentence
 
 
+def test_the_sentence_says_how_many_would_be_flagged_by_chance() -> None:
+    images, training, held_out = draw_images(4, 2), draw_images(30, 0), draw_images(9, 1)
+    once = screen_copies(images, training, held_out, IDS)._replace(flagged_share=0.25).sentence()
+    assert once.startswith("25% of 4 synthetic images lie closer to a training image than all but 5% of held-out real")
+    assert "; about 5% would by chance." in once
+    twice = screen_copies(images, training, held_out, IDS, Reconstructions(training, held_out)).sentence()
+    assert "all but 5% of held-out reconstructions do; about 5% to 10% would by chance." in twice
+
+
 def test_flagged_images_are_listed_for_quarantine_closest_first() -> None:
     training, held_out = draw_images(30, 0), draw_images(20, 1)
     images = np.concatenate([draw_images(2, 5), training[[4]] + np.float32(0.01), training[[9]] + np.float32(0.001)])

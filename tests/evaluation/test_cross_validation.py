@@ -6,10 +6,15 @@ import pytest
 from scipy import stats
 
 from cohortsmith.errors import StudyError
-from cohortsmith.evaluation.cross_validation import compare_cross_validated, corrected_resampled, pool_folds
+from cohortsmith.evaluation.cross_validation import (
+    compare_cross_validated,
+    corrected_resampled,
+    pool_folds,
+    widen_by_folds,
+)
 from cohortsmith.evaluation.intervals import interval
-from cohortsmith.evaluation.scores import compare_arms
-from cohortsmith.evaluation.verdict import give_verdicts
+from cohortsmith.evaluation.scores import Difference, compare_arms
+from cohortsmith.evaluation.verdict import count_needed, give_verdicts
 
 
 def fold_of(table: pd.DataFrame, n_folds: int) -> pd.DataFrame:
@@ -45,6 +50,18 @@ def test_the_wider_interval_is_the_one_that_is_judged(predict_arm) -> None:
     few = compare_cross_validated(fold_of(table[table["seed"] < 2], 20), 0.95, 200, random).iloc[0]
     assert few["corrected_high"] - few["corrected_low"] > few["pooled_high"] - few["pooled_low"]
     assert few["standard_error"] == pytest.approx((few["high"] - few["low"]) / 2 / stats.t.ppf(0.975, 39))
+    assert (few["seed_variance"], few["subject_variance"]) == (0, pytest.approx(few["standard_error"] ** 2))
+
+
+def test_what_narrows_a_corrected_interval_on_subjects_of_another_study_is_not_known(predict_arm) -> None:
+    random = np.random.default_rng(0)
+    runs = pd.concat([predict_arm(arm, 0.7, random, n_seeds=10) for arm in ("real", "synthetic")])
+    every_fold = runs.assign(fold=runs["seed"] % 5, seed=runs["seed"] // 5)
+    row = widen_by_folds(compare_arms(runs, 0.95, 200, random), every_fold).iloc[0]
+    assert row["corrected_high"] == row["high"] > row["pooled_high"]
+    assert np.isnan(row["seed_variance"]) and np.isnan(row["subject_variance"])
+    controls = pd.DataFrame(columns=["test_set", "arm"])
+    assert "more training subjects would tell" in give_verdicts(controls, pd.DataFrame([row]), 0.05)[0].sentence
 
 
 def test_the_rows_can_be_judged_in_words(predict_arm) -> None:
@@ -105,3 +122,23 @@ def test_over_new_cohorts_the_judged_interval_covers_the_truth_where_the_pooled_
     )
     assert judged > 0.95 - 2 * np.sqrt(0.95 * 0.05 / len(rows))
     assert pooled < judged
+
+
+@pytest.mark.statistical
+@pytest.mark.slow
+def test_a_cross_validation_of_the_size_that_was_reckoned_shows_the_effect_at_least_as_often_as_promised(
+    predict_arm,
+) -> None:
+    random = np.random.default_rng(0)
+
+    def compare(per_class: int) -> Difference:
+        arms = {"real": 0.7, "synthetic": 0.75}
+        parts = [predict_arm(arm, right, random, n_seeds=10, n_subjects=2 * per_class) for arm, right in arms.items()]
+        row = compare_cross_validated(fold_of(pd.concat(parts), 5), 0.95, 200, random).iloc[0]
+        return Difference(*row[list(Difference._fields)])
+
+    needed = [count_needed(compare(68), 0.05) for _ in range(9)]
+    assert {repeats for repeats, _ in needed} == {10}
+    shown = [compare(int(np.median([subjects for _, subjects in needed]))).low > 0 for _ in range(30)]
+    # were it 0.8, fewer than 20 of 30 would happen once in forty times
+    assert sum(shown) >= 20

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cohortsmith.evaluation.membership_inference import RealPoints, attack_membership, compare_nearest
+from cohortsmith.evaluation.membership_inference import N_ATTACKS, RealPoints, attack_membership, compare_nearest
 
 
 def real(points: list[float] | np.ndarray, prefix: str, subjects: list[int] | None = None) -> RealPoints:
@@ -56,6 +56,21 @@ def test_subjects_with_many_sessions_do_not_make_the_test_sure() -> None:
     assert found.closer_share == 1
     assert found.expected_share == 0.5
     assert found.p_value == pytest.approx(0.5, abs=0.06)
+
+
+@pytest.mark.statistical
+def test_six_attacks_on_a_generator_that_knows_nobody_seldom_succeed() -> None:
+    random = np.random.default_rng(0)
+
+    def succeeds() -> bool:
+        sides = real(random.normal(size=(20, 3)), "t"), real(random.normal(size=(12, 3)), "h")
+        made = random.normal(size=(30, 3))
+        attack = attack_membership(made, *sides)
+        return attack.succeeds or compare_nearest(made, *sides, random, 199).p_value < 1 - attack.confidence
+
+    warned = [any(succeeds() for _ in range(N_ATTACKS // 2)) for _ in range(120)]
+    # at most 5 % of 120 are 6; more than 11 would happen about once in fifty times
+    assert sum(warned) <= 11
 
 
 def test_the_words_promise_a_screen_and_no_more() -> None:

@@ -33,6 +33,11 @@ def test_scores_are_those_worked_out_by_hand() -> None:
     assert row["brier"] == pytest.approx((0.01 + 0.09 + 0.25 + 0.64 + 0.01 + 0.36 + 0.09) / 7)
 
 
+def test_the_calibration_error_is_that_of_ten_bins_of_equal_width() -> None:
+    row = score_runs(BY_HAND.assign(probability=[0.95, 0.95, 0.95, 0.95, 0.05, 0.05, 0.65])).iloc[0]
+    assert row["calibration_error"] == pytest.approx((4 * 0.05 + 2 * 0.05 + 0.65) / 7)
+
+
 @pytest.mark.parametrize(("probability", "undefined"), [(0.1, ["ppv", "f1", "mcc"]), (0.9, ["npv", "mcc"])])
 def test_nothing_over_nothing_counts_as_zero(probability: float, undefined: list[str]) -> None:
     row = score_runs(BY_HAND.assign(probability=probability)).iloc[0]

@@ -135,6 +135,9 @@ def test_every_table_names_training_set_and_net_first_and_the_tracked_means_are_
     metrics = track_means(arms, differences)
     assert "train-full.baseline.test.synthetic_minus_real" in metrics
     assert "cross-validation.baseline.external.real.balanced_accuracy.mean" in metrics
+    assert metrics["train-full.baseline.test.real.calibration_error.mean"] == pytest.approx(
+        arms["calibration_error_mean"].iloc[0]
+    )
     assert "test.synthetic_minus_real" in track_means(arms[arms["training_set"] == "train-full"], differences[:1])
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from cohortsmith.evaluation.scores import Difference, compare_arms, summarise_arms
-from cohortsmith.evaluation.verdict import Verdict, count_needed, give_verdicts, state_rule
+from cohortsmith.evaluation.verdict import Verdict, count_controls, count_needed, give_verdicts, state_rule
 
 ROW = Difference("test", "synthetic", 0.0, 0.0, 0.0, 0.95, 0.03, 20.0, 0.0004, 0.0005, 5, 30, 30)
 NO_CONTROL = pd.DataFrame(columns=["test_set", "arm"])
@@ -17,7 +17,8 @@ def judge(row: Difference, arms: pd.DataFrame = NO_CONTROL) -> Verdict:
 
 def control(mean: float, standard_error: float = 0.03) -> pd.DataFrame:
     row = {"test_set": "test", "arm": "random-labels", "balanced_accuracy_mean": mean}
-    return pd.DataFrame([row | {"standard_error": standard_error, "degrees": 20.0}])
+    counts = {"n_seeds": 5, "n_controls": 30, "n_patients": 30}
+    return pd.DataFrame([row | {"standard_error": standard_error, "degrees": 20.0, **counts}])
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,19 @@ def test_the_sentence_gives_the_interval_and_the_numbers_behind_it() -> None:
     )
 
 
+def test_the_sentence_says_which_number_may_stay() -> None:
+    unsure = ROW._replace(low=-0.1, high=0.1)
+    assert "; about 13 seeds and 95 test subjects per class would show" in judge(unsure).sentence
+    steady = judge(unsure._replace(seed_variance=0.0)).sentence
+    assert "; the same 5 seeds and about 48 test subjects per class would show" in steady
+
+
+def test_where_nothing_that_is_counted_would_narrow_the_interval_no_number_is_promised() -> None:
+    unknown = judge(ROW._replace(low=-0.1, high=0.1, seed_variance=np.nan, subject_variance=np.nan))
+    assert "; more training subjects would tell, more seeds or test subjects hardly" in unknown.sentence
+    assert "would show" not in unknown.sentence
+
+
 def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
     assert "accuracy +0.000 [-0.100, +0.100]" in judge(ROW._replace(difference=-0.0001, low=-0.1, high=0.1)).sentence
 
@@ -63,6 +77,12 @@ def test_what_would_be_needed_is_reckoned_from_both_variances() -> None:
     assert count_needed(ROW, 0.05) == (13, 95)
     # a coin's toss of showing it: (0.05 / 1.96)^2 / 2 = 3.254e-4, 6.1 seeds and 46.1 subjects
     assert count_needed(ROW, 0.05, power=0.5) == (7, 47)
+
+
+def test_one_source_may_use_what_the_other_leaves() -> None:
+    # (0.05 / (1.960 + 0.842))^2 = 3.185e-4 for both: 30 * 9e-4 / 3.185e-4 = 84.8; 5 * 4e-4 / (3.185e-4 - 1e-4) = 9.2
+    assert count_needed(ROW._replace(seed_variance=0.0, subject_variance=9e-4), 0.05) == (5, 85)
+    assert count_needed(ROW._replace(subject_variance=1e-4), 0.05) == (10, 30)
 
 
 @pytest.mark.statistical
@@ -87,6 +107,31 @@ def test_random_labels_away_from_chance_break_the_protocol(mean: float) -> None:
 
 def test_random_labels_near_chance_let_the_arms_be_judged() -> None:
     assert judge(ROW._replace(low=0.1, high=0.2), control(0.55)).word == "helps"
+
+
+@pytest.mark.parametrize("few", [{"n_seeds": 2}, {"n_controls": 9}, {"n_patients": 9}])
+def test_a_control_too_small_to_be_checked_breaks_nothing_and_is_said_to_be_unchecked(few: dict[str, int]) -> None:
+    arms = control(0.9).assign(**few)
+    verdict = judge(ROW._replace(low=0.1, high=0.2), arms)
+    assert verdict.word == "helps"
+    assert "random-label control is too small to be checked" in verdict.sentence
+    assert count_controls(arms) == 0
+
+
+def test_an_arm_too_small_to_be_judged_is_not_said_to_be_broken() -> None:
+    assert judge(ROW._replace(low=0.1, high=0.2, n_seeds=2), control(0.9)).word == "cannot tell"
+
+
+def test_all_controls_of_a_run_are_checked_together() -> None:
+    # t(20) at 0.99 is 2.85, at 1 - 0.01 / 4 3.46: 0.095 / 0.03 = 3.17 is outside the one and inside the other
+    row = pd.DataFrame([ROW._replace(low=0.1, high=0.2)])
+    alone, sets = control(0.595), ["test", "external", "third", "fourth"]
+    several = pd.concat([alone.assign(test_set=name) for name in sets])
+    words = [
+        give_verdicts(arms, row, 0.05, n_controls=n)[0].word for arms, n in ((alone, None), (alone, 4), (several, None))
+    ]
+    assert words == ["protocol broken", "helps", "helps"]
+    assert (count_controls(several), count_controls(NO_CONTROL)) == (4, 0)
 
 
 def test_a_study_without_the_control_says_so() -> None:
@@ -135,7 +180,7 @@ def test_the_rule_names_its_numbers() -> None:
     assert "±0.05" in rule
     assert "95%" in rule
     assert "Bonferroni" in rule
-    assert "99% interval" in rule
+    assert "99% interval (Bonferroni over all such intervals of the run)" in rule
 
 
 def test_the_rule_says_whether_the_draw_of_synthetic_scans_is_covered() -> None:

@@ -10,6 +10,7 @@ from cohortsmith.config.judge import Arm, ClassicAugmentationConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.models.classifier_batches import (
     Labelled,
+    Latents,
     Training,
     arm_sources,
     draw_balanced,
@@ -97,9 +98,59 @@ def test_which_images_are_copied_once_more_follows_from_the_seed() -> None:
     assert len({tuple(taken(seed)) for seed in range(8)}) > 1
 
 
-def test_classic_batches_are_changed_real_images() -> None:
-    images, _, _ = draw("real+classic")
-    assert images.std((1, 2, 3)).min() > 0
+def test_half_of_every_classic_batch_is_of_the_originals_and_half_of_altered_copies_within_each_class() -> None:
+    certain = CLASSIC.model_copy(update={"probability": 1.0})
+    sources = arm_sources("real+classic", Training(REAL), certain, 0)
+    images, labels = sample_from(sources, 40)(torch.Generator().manual_seed(3))
+    unchanged = images.std((1, 2, 3)) < 1e-6
+    assert [unchanged[labels == label].sum() for label in (0, 1)] == [10, 10]
+    assert set(images[unchanged & (labels == 1)].flatten().tolist()) == {0.5}
+
+
+def test_a_copy_has_the_label_of_its_original_and_every_original_has_one() -> None:
+    nothing = CLASSIC.model_copy(update={"probability": 0.0})
+    own, copies = arm_sources("real+classic", Training(REAL), nothing, 0)
+    tenths = copies.images(np.arange(5), torch.Generator())[:, 0, 0, 0].mul(10).round().int().tolist()
+    assert len(own.labels) == 5
+    assert sorted(zip(tenths, copies.labels.tolist(), strict=True)) == [(1, 0), (2, 0), (3, 0), (4, 0), (5, 1)]
+
+
+def test_there_are_as_many_altered_copies_as_synthetic_images_where_there_are_some() -> None:
+    dose = labelled([0.9] * 19, [0] * 12 + [1] * 7)
+    _, copies = arm_sources("real+classic", Training(REAL, dose), CLASSIC, 0)
+    assert copies.labels.tolist() == [0] * 12 + [1] * 7
+    assert copies.images(np.arange(19), torch.Generator()).shape == (19, 1, 5, 4)
+
+
+@pytest.mark.parametrize("size", [4, 8, 12, 16])
+@pytest.mark.parametrize("arm", ["synthetic", "real+synthetic"])
+def test_every_batch_in_a_row_is_balanced_and_has_new_images_under_their_own_label(arm, size) -> None:
+    many = labelled([k / 1000 for k in range(1000)], [k % 2 for k in range(1000)])
+    sample = sample_from(arm_sources(arm, Training(many, many), CLASSIC, 0), size)
+    generator, seen = torch.Generator().manual_seed(0), []
+    for _ in range(5):
+        images, labels = sample(generator)
+        numbers = images[:, 0, 0, 0].mul(1000).round().int()
+        assert images.shape == (size, 1, 5, 4)
+        assert labels.sum() == size // 2
+        assert torch.equal(numbers % 2, labels.int())
+        seen += numbers.tolist()
+    assert len(set(seen)) > 4 * size  # drawn with replacement, from a thousand
+
+
+@pytest.mark.parametrize(("size", "images_per_batch"), [(4, 2), (8, 4), (16, 8)])
+def test_only_images_of_some_batch_are_decoded_and_no_block_is_filled_up(size, images_per_batch) -> None:
+    decoded = []
+
+    def decoder(points: torch.Tensor) -> torch.Tensor:
+        decoded.append(len(points))
+        return points[:, :1, None].expand(-1, 5, 4)
+
+    made = Latents(torch.full((50, 2), 0.9), np.arange(50) % 2, (decoder, decoder))
+    sample = sample_from(arm_sources("real+synthetic", Training(REAL, made), CLASSIC, 0), size)
+    batches = [sample(torch.Generator().manual_seed(k))[0] for k in range(4)]
+    assert all((images == 0.9).all(dim=(1, 2, 3)).sum() == images_per_batch for images in batches)
+    assert sum(decoded) == 4 * images_per_batch
 
 
 def test_random_labels_are_the_true_ones_permuted_by_the_seed() -> None:

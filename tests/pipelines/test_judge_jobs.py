@@ -16,8 +16,8 @@ from cohortsmith.evaluation.folds import assign_folds
 from cohortsmith.evaluation.partitions import partition_scans
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import Latents
-from cohortsmith.pipelines.judge.jobs import choose_networks, plan_classifiers
-from cohortsmith.pipelines.judge.nodes import collect_predictions, is_current
+from cohortsmith.pipelines.judge.jobs import choose_networks, is_current, plan_classifiers
+from cohortsmith.pipelines.judge.predictions import collect_predictions
 from cohortsmith.pipelines.judge.sources import Source
 
 STUDY = StudyConfig(name="tiny", source="bids", labels=("CN", "AD"))
@@ -75,13 +75,13 @@ def images(tmp_path: Path) -> np.ndarray:
 
 
 def plan(images, table, judge=JUDGE, sources=None, networks=None, scans=None):
-    networks = networks or choose_networks({"kind": "custom"})
+    networks = networks or choose_networks({"kind": "custom"}, judge)
     sources = sources_of(table) if sources is None else sources
     return plan_classifiers(STUDY, judge, networks, splits() if scans is None else scans, table, images, sources, None)
 
 
 def test_every_training_set_net_arm_dose_and_seed_is_trained_once(images):
-    networks = choose_networks({"kind": "custom"}, {"kind": "mlp"})
+    networks = choose_networks({"kind": "custom"}, JUDGE, {"kind": "mlp"})
     judge = JUDGE.model_copy(update={"nets": ("baseline", "optimised")})
     jobs = plan(images, partitions("train-full", "train-1"), judge, networks=networks)
     about = pd.DataFrame([one.about for one in jobs.values()])
@@ -101,6 +101,14 @@ def test_every_training_set_net_arm_dose_and_seed_is_trained_once(images):
         "random-labels": 0,
     }
     assert {one.job.config.kind for one in jobs.values() if one.about["net"] == "optimised"} == {"mlp"}
+
+
+def test_the_optimised_network_is_the_configurations_or_else_what_was_searched():
+    fixed = JudgeConfig(nets=("baseline", "optimised"), optimised={"kind": "optimized"})
+
+    assert choose_networks({"kind": "custom"}, JUDGE).keys() == {"baseline"}
+    assert choose_networks({"kind": "custom"}, fixed)["optimised"].kind == "optimized"
+    assert choose_networks({"kind": "custom"}, JUDGE, {"kind": "mlp"})["optimised"].kind == "mlp"
 
 
 def test_wherever_the_grid_is_stopped_no_arm_is_more_than_one_run_ahead(images):
@@ -225,7 +233,9 @@ def test_what_was_trained_with_controls_for_patients_is_trained_again(images):
     table = partitions(folds=True)
     swapped = STUDY.model_copy(update={"labels": STUDY.labels[::-1]})
     one, other = (
-        plan_classifiers(study, JUDGE, choose_networks({}), splits(), table, images, sources_of(table), pd.DataFrame())
+        plan_classifiers(
+            study, JUDGE, choose_networks({}, JUDGE), splits(), table, images, sources_of(table), pd.DataFrame()
+        )
         for study in (STUDY, swapped)
     )
 

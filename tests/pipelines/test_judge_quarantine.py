@@ -14,6 +14,7 @@ from cohortsmith.pipelines.judge.sources import gather_sources, latents_of, mark
 
 STUDY = StudyConfig(name="tiny", source="bids", labels=("CN", "AD"))
 KEY = ("train-full", "synthetic")
+NO_OTHERS = pd.DataFrame({"partition": ["train-full"]})
 
 
 def own(label: str, first: float, flagged: tuple[float | bool, ...], n_further: int = 0) -> tuple:
@@ -36,7 +37,7 @@ CONTROLS, PATIENTS = own("CN", 0, (True, False, False, False)), own("AD", 10, (F
 
 
 def seen(*made, n: int = 3, **judge) -> list[float]:
-    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(**{"draws": "shared"} | judge), {}, *made)
+    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(**{"draws": "shared"} | judge), NO_OTHERS, {}, *made)
     latents = latents_of(sources[KEY], n)
     assert (latents.labels == np.repeat([0, 1], len(latents.labels) // 2)).all()
     return latents.points[:, 0].tolist()
@@ -83,7 +84,9 @@ def test_a_label_with_nothing_left_is_refused(flagged):
 
 
 def test_the_hash_of_what_is_seen_depends_on_the_points_and_on_the_generator_and_on_nothing_else():
-    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(draws="shared"), {}, *CONTROLS, *PATIENTS)[KEY]
+    sources = gather_sources(STUDY, SplitConfig(), JudgeConfig(draws="shared"), NO_OTHERS, {}, *CONTROLS, *PATIENTS)[
+        KEY
+    ]
     moved = sources[0]._replace(draws=(sources[0].draws[0] + 1,))
     elsewhere = sources[0]._replace(generator=Path("elsewhere"))
 

@@ -125,8 +125,9 @@ def test_a_diverged_architecture_is_out_and_another_error_stops_the_run_at_the_e
 
 def test_every_architecture_is_a_child_run_with_its_mean_and_its_choices(search, here):
     _, table = choose_architecture(search, carry_out(search))
-    children = track_search(search, table)
+    children = track_search(STUDY, search, table)
 
     assert [one.params["kind"] for one in children] == ["random-search"] * 3
     assert children[1].metrics["validation.balanced_accuracy"] == table["balanced_accuracy"][1]
     assert children[1].params["channels"] == search.jobs["architecture-001_fold-0"].trial.config.channels
+    assert [children[1].params[name] for name in ("study", "labels", "seed")] == ["tiny", "CN-AD", 1]

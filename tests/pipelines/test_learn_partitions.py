@@ -15,6 +15,7 @@ from cohortsmith.datasets.record_folder import RecordFolder
 from cohortsmith.errors import StudyError, TrainingError
 from cohortsmith.evaluation.folds import assign_folds
 from cohortsmith.execution import Outcome
+from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import source_of
 from cohortsmith.models.generator_file import read_generator_file, write_generator
 from cohortsmith.models.provenance import TrainedGenerator
@@ -67,17 +68,18 @@ class Study:
         return RecordFolder(filepath=str(self.models), name="<key>")
 
     def fit(self, jobs: dict, execution: ExecutionConfig = ONE) -> dict:
-        for part in fit_partition_generators(jobs, self.folder().load(), execution):
+        for part in fit_partition_generators(jobs, self.folder().load(), self.splits, execution):
             self.folder().save(part)
         return self.folder().load()
 
 
-def gather(study: Study) -> None:
+def gather(study: Study) -> dict:
     """Read what classifiers would be trained on, as far as it is not the run's own partition."""
     own = study.models / "train-full_prior_CN"
     points = pd.DataFrame({"key": ["a"], "z0": [0.0], "z1": [0.0]})
     parts = (own, points, points[:0].assign(draw=0), pd.DataFrame({"flagged": [False]})) * len(LABELS)
-    gather_sources(study.config.study, study.config.split, study.config.judge, study.folder().load(), *parts)
+    config = study.config
+    return gather_sources(config.study, config.split, config.judge, study.partitions, study.folder().load(), *parts)
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_a_stopped_grid_goes_on_to_the_same_points_and_redoes_nothing(tmp_path, 
     whole, stopped = Study(tmp_path / "whole"), Study(tmp_path / "stopped")
     expected = whole.fit(whole.plan())
     here.clear()
-    parts = fit_partition_generators(stopped.plan(), {}, ONE)
+    parts = fit_partition_generators(stopped.plan(), {}, stopped.splits, ONE)
     for _ in range(3):  # the first part removes what is outdated
         stopped.folder().save(next(parts))
     parts.close()
@@ -229,13 +231,39 @@ def test_a_fold_has_one_run_per_arm_and_so_one_draw(tmp_path):
     assert all(n == (1 if "fold" in key else 5) for key, n in n_draws.items())
 
 
-def test_what_is_not_asked_for_any_more_is_removed_with_its_model(tmp_path, here):
+def test_what_is_not_asked_for_stays_for_the_next_time_but_is_not_used(tmp_path, here):
     study = Study(tmp_path)
     study.fit(study.plan())
     fewer = Study(tmp_path, arms=("real", "synthetic"))
+    here.clear()
+    kept = fewer.fit(fewer.plan())
 
-    assert set(fewer.fit(fewer.plan())) == {"train-4_synthetic_CN", "train-4_synthetic_AD"}
-    assert sorted(path.name for path in study.models.iterdir() if path.is_dir()) == sorted(fewer.plan())
+    assert here == [] and set(kept) == set(study.plan())
+    assert set(gather(fewer)) == {("train-full", "synthetic"), ("train-4", "synthetic")}
+    assert set(gather(study)) == {*gather(fewer), ("train-full", "prior"), ("train-4", "prior")}
+
+
+def test_the_runs_own_partition_never_takes_a_generator_that_another_configuration_left(tmp_path, here):
+    study = Study(tmp_path)
+    study.fit(study.plan())
+    left = study.folder().load()["train-4_synthetic_CN"]
+    study.folder().save({"train-full_synthetic_CN": Stored({**left.record, "partition": "train-full"})})
+
+    assert len(gather(study)["train-full", "synthetic"]) == 2
+
+
+def test_a_generator_that_saw_a_subject_who_left_the_study_is_removed_with_its_model(tmp_path, here):
+    study = Study(tmp_path)
+    study.fit(study.plan())
+    fewer = Study(tmp_path, arms=("real", "synthetic"))
+    left = study.splits["participant_id"].iloc[0]
+    fewer.splits = study.splits[study.splits["participant_id"] != left]
+    saw = {key for key, one in study.folder().load().items() if left in one.record["subjects"]} - set(fewer.plan())
+
+    assert saw
+    removed = next(fit_partition_generators(fewer.plan(), study.folder().load(), fewer.splits, ONE))
+    assert set(removed) == saw and not any(removed.values())
+    assert {path.name for path in study.models.iterdir() if path.is_dir()} == set(study.plan()) - saw
 
 
 def test_the_others_are_saved_before_the_error_of_one_is_raised(tmp_path, monkeypatch):
@@ -274,6 +302,7 @@ def trained() -> TrainedGenerator:
     return TrainedGenerator(fit_vae(images, config, BRIEF, 1), "CN", ("sub-1",), "mark", 1)
 
 
+NO_OTHERS = pd.DataFrame({"partition": ["train-full"]})
 SAMPLER = SamplerConfig(n_samples=5, n_steps=8, n_leapfrog=2)
 
 
@@ -311,7 +340,7 @@ def test_the_exported_points_begin_the_first_draw_and_are_in_no_other(trained, t
     for label in LABELS:
         write_generator(tmp_path / label / "generator.safetensors", trained._replace(label=label))
         own += [tmp_path / label, exported, further, pd.DataFrame({"flagged": [False] * len(exported)})]
-    sources = gather_sources(study, SplitConfig(), judge, {}, *own)["train-full", "synthetic"]
+    sources = gather_sources(study, SplitConfig(), judge, NO_OTHERS, {}, *own)["train-full", "synthetic"]
     first, second = (latents_of(sources, 7, draw).points[:7].numpy() for draw in (0, 1))
 
     np.testing.assert_array_equal(first[:5], exported[["z0", "z1"]].to_numpy(dtype=np.float32))
@@ -328,7 +357,8 @@ def test_what_a_classifier_decodes_is_what_is_stored_bit_for_bit(trained, tmp_pa
         copying = pd.DataFrame({"flagged": [False] * len(latents)})
         own += [tmp_path / label, latents, latents.iloc[:0].assign(draw=0), copying]
     stored = np.stack(list(decode_latent_points(trained, latents)))
-    made = latents_of(gather_sources(study, SplitConfig(), JudgeConfig(), {}, *own)["train-full", "synthetic"], 5)
+    sources = gather_sources(study, SplitConfig(), JudgeConfig(), NO_OTHERS, {}, *own)
+    made = latents_of(sources["train-full", "synthetic"], 5)
 
     for rows in (np.arange(10), np.array([7, 0, 0, 3]), np.array([4])):
         decoded = source_of(made).images(rows, torch.Generator()).squeeze(1).numpy()

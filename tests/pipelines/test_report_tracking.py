@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.pipelines.report.nodes import gather_anatomy
+from cohortsmith.pipelines.report.nodes import describe_run, gather_anatomy
+from cohortsmith.pipelines.report.pipeline import create_pipeline
 from cohortsmith.pipelines.report.tracking_nodes import track_arms
 
 STUDY = StudyConfig(name="own", source="bids", labels=("CN", "AD"))
@@ -75,6 +76,31 @@ def test_a_study_of_one_unnamed_setting_is_tracked_as_well(arms, differences):
         ("real mean", 0),
         ("real+synthetic-500 mean", 500),
     ]
+
+
+@pytest.mark.parametrize("searched", [True, False])
+def test_the_winner_of_a_search_is_gathered_where_there_was_one(searched):
+    pipeline = create_pipeline(("training",), STUDY.labels, ("judge",), simulated=False, searched=searched)
+
+    (node,) = [node for node in pipeline.nodes if node.name == "gather_judgement"]
+    assert ({"architectures", "optimised_classifier"} <= set(node.inputs)) == searched
+
+
+@pytest.mark.parametrize(
+    ("commit", "changed", "told"),
+    [
+        ("1234abc", "yes", "git commit 1234abc, with local changes to its files"),
+        ("1234abc", "no", "git commit 1234abc, without local changes to its files"),
+        ("", "", "not a git checkout"),
+    ],
+)
+def test_the_code_is_named_by_its_commit(commit, changed, told):
+    facts = {"command": "kedro run", "date": "2026-11-21", "commit": commit, "code_changed": changed}
+
+    run, methods, _ = describe_run({"study": STUDY.model_dump()}, facts)
+
+    assert run.versions["code"] == told
+    assert "Software: cohortsmith" in methods and "git" not in methods.partition("Software")[2]
 
 
 def test_ventricles_are_given_in_millilitres_controls_before_patients():

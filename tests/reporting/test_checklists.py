@@ -15,6 +15,7 @@ from cohortsmith.reporting.content import ReportContent
 from cohortsmith.reporting.outline import report_sections
 from cohortsmith.reporting.sections.checklists import NOT_REPORTED, checklists_section
 
+STUDY = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
 BEYOND_A_RUN = (
     "ethic",
     "consent",
@@ -121,17 +122,95 @@ def test_without_the_configuration_nothing_is_filled_in(study):
 
 
 def test_a_study_of_ones_own_names_its_source(complete):
-    config = RunConfig.model_validate({"study": {"name": "own", "source": "bids", "labels": ["CN", "AD"]}})
+    config = RunConfig.model_validate({"study": STUDY})
 
     assert "bids" in rows_of(replace(complete, config=config), "CLAIM")["7"][2]
 
 
 def test_a_control_with_random_labels_is_claimed_only_where_there_is_one(complete):
-    study = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
-    without = RunConfig.model_validate({"study": study, "judge": {"arms": ["real", "real+synthetic"]}})
+    without = RunConfig.model_validate({"study": STUDY, "judge": {"arms": ["real", "real+synthetic"]}})
 
     assert "random labels" in what_is_known(complete)["robustness"].text
     assert what_is_known(replace(complete, config=without))["robustness"].text == "5 seeds per arm"
+
+
+def test_the_weights_of_what_predicts_are_not_claimed_to_be_kept(complete):
+    answer = rows_of(complete, "TRIPOD")["22"][2]
+
+    assert answer.startswith("not given: the weights of the classifiers, which predict, are not kept")
+    assert rows_of(replace(complete, judgement=None), "TRIPOD")["22"][2] == NOT_REPORTED
+
+
+@pytest.mark.parametrize("number", ["1", "9b", "20c", "27a"])
+def test_questions_about_the_use_and_the_measuring_of_predictors_are_left_to_the_authors(complete, number):
+    assert rows_of(complete, "TRIPOD")[number][2] == NOT_REPORTED
+
+
+def told_of(complete, number: str, **blocks: object) -> str:
+    config = RunConfig.model_validate({"study": {**STUDY, **blocks.pop("study", {})}, **blocks})
+    return rows_of(replace(complete, config=config), "CLAIM")[number][2]
+
+
+def test_the_settings_of_classifiers_are_not_looked_for_in_the_generators_cards(complete):
+    assert "settings of generators in the model cards, of classifiers in the configuration" in told_of(complete, "22")
+    assert "searched for" not in told_of(complete, "22")
+    assert "searched for with the verdict" in told_of(complete, "22", judge={"nets": ["baseline", "optimised"]})
+
+
+def test_both_seeds_are_named_that_of_generators_and_those_of_classifiers(complete):
+    told = told_of(complete, "24", seed=7, judge={"first_seed": 3, "n_seeds": 4})
+
+    assert "training image, from seed 7; classifiers: at random by the same law, from seeds 3 to 6" in told
+    assert "from seeds 3 to 7" in told_of(
+        complete, "24", judge={"first_seed": 3, "n_seeds": 4}, split={"folds": 2, "repeats": 5}
+    )
+    assert "classifiers" not in told_of(complete, "24", study={"stages": ["ingest", "prepare", "learn", "augment"]})
+
+
+def test_each_kind_of_network_has_its_own_learning_rate_batch_and_steps(complete):
+    both = ["baseline", "optimised"]
+    own = {"kind": "custom", "learning_rate": 0.01, "batch_size": 8, "optimizer_steps": 60}
+    given = {"kind": "optimized", "learning_rate": 0.003, "batch_size": 4, "optimizer_steps": 70}
+    baseline = "baseline classifiers: Adam, learning rate 0.01, weight decay 0, batches of 8, 60 steps in every arm"
+
+    searched = told_of(complete, "25", classifier=own, judge={"nets": both}, random_search={"optimizer_steps": 50})
+    fixed = told_of(complete, "25", classifier=own, judge={"nets": both, "optimised": given})
+
+    assert f"{baseline}; optimised classifiers: Adam, learning rate and weight decay as the search drew" in searched
+    assert "batches of 16, 50 steps" in searched
+    assert fixed.endswith(
+        f"{baseline}; optimised classifiers: Adam, learning rate 0.003, weight decay 0, batches of 4, "
+        "70 steps in every arm"
+    )
+    assert "classifiers" not in told_of(complete, "25", classifier={"kind": "random_forest"})
+
+
+def test_test_subjects_are_counted_where_the_external_study_stands_first(complete):
+    arms = complete.judgement.arms.sort_values("test_set")
+    arms = arms.assign(n_controls=[99 if name == "external" else 20 for name in arms["test_set"]])
+
+    known = what_is_known(replace(complete, judgement=replace(complete.judgement, arms=arms)))
+
+    assert "(20 controls, 20 patients)" in known["internal_test"].text
+
+
+def test_a_margin_is_no_probability(complete):
+    told = {
+        kind: RunConfig.model_validate({"study": STUDY, "classifier": {"kind": kind}})
+        for kind in ("mlp", "support_vector_machine")
+    }
+
+    output = {kind: what_is_known(replace(complete, config=config))["output"].text for kind, config in told.items()}
+
+    assert output["mlp"].startswith("the probability")
+    assert "distance from the margin" in output["support_vector_machine"]
+
+
+def test_an_external_study_is_not_said_to_be_tested_where_nothing_was(complete):
+    study = {"external_path": "/elsewhere", "external_source": "aibl"}
+
+    assert told_of(complete, "7", study=study).endswith("tested also on aibl")
+    assert "tested" not in told_of(complete, "7", study={**study, "stages": ["ingest", "prepare"]})
 
 
 def test_diagnoses_between_visits_that_agree_are_said_to_be_filled(complete):

@@ -20,7 +20,7 @@ from cohortsmith.reporting.works import works_cited
 
 STUDY = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}
 ATTACK = {"auc": 0.55, "low": 0.45, "high": 0.65, "closer_share": 0.6, "expected_share": 0.5, "p_value": 0.2}
-COUNTS = {"n_training": 30, "n_held_out": 20, "shown": False}
+COUNTS = {"n_training": 30, "n_held_out": 20, "confidence": 1 - 0.05 / 6, "shown": False}
 
 
 def section(page: str, anchor: str) -> str:
@@ -144,6 +144,12 @@ class TestCopies:
         assert "A stronger one may be" in told
         assert "Blurred copies escape" in told
 
+    def test_the_table_counts_subjects_and_says_how_it_is_corrected(self, study):
+        told = copies(study, membership=attacks())
+
+        assert ">training subjects</th>" in told and ">held-out subjects</th>" in told
+        assert "Intervals at 99.2%, and a share counts as a sign below p = 0.0083" in told
+
     def test_a_study_too_small_to_be_attacked_shows_no_table(self, study):
         assert "attacks on membership." not in copies(study, membership=attacks().iloc[:0])
 
@@ -178,7 +184,7 @@ def test_effect_sizes_and_calibration_stand_below_the_arms(study, table_of_predi
     told = section(render_report(content), "verdict")
 
     assert "cohen dz" in told and "p holm" in told
-    assert "brier" in told and "error equal mass" in told
+    assert "brier" in told and "pooled equal mass" in told and "error mean" in told
 
 
 def test_the_limits_say_what_intervals_and_screens_hold_for(nothing):

@@ -7,7 +7,8 @@ import pytest
 
 from cohortsmith.config import classifier, generator
 from cohortsmith.config.run import RunConfig
-from cohortsmith.reporting.methods import describe_methods, listed
+from cohortsmith.reporting.methods import describe_methods
+from cohortsmith.reporting.wording import listed
 from cohortsmith.reporting.works import WORKS, works_cited
 
 STUDY = {"name": "own", "source": "bids", "labels": ["CN", "AD"]}

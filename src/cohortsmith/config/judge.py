@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import Field, NonNegativeFloat, PositiveInt, field_validator
 
 from cohortsmith.config.base import Config
+from cohortsmith.config.classifier import ClassifierChoice
 
 Arm = Literal[
     "real", "real+classic", "real+oversampling", "synthetic", "real+synthetic", "real+vae-prior", "random-labels"
@@ -16,7 +17,7 @@ real+vae-prior: images that a plain VAE makes of draws from its prior, in the sy
 """
 
 Net = Literal["baseline", "optimised"]
-"""The classifier of the configuration, or the winner of a random search."""
+"""The classifier of the configuration; and `judge.optimised`, or else the winner of a random search."""
 
 _DOSED: tuple[Arm, ...] = ("synthetic", "real+synthetic")
 _COMPARED: tuple[Arm, ...] = ("real+oversampling", "real+vae-prior")
@@ -31,13 +32,17 @@ class NamedArm(NamedTuple):
 
 
 class ClassicAugmentationConfig(Config):
-    """Largest change that the classic arm makes to an image; each is drawn uniformly up to it.
+    """Largest change that the classic arm makes to an image by MONAI; each is drawn uniformly up to it.
 
-    rotation_degrees about each axis, shift_fraction of each side, scale_fraction and contrast_fraction
-    around 1, brightness and noise_sd in units of the [0, 1] intensity range.
+    probability: of each kind of change, for each image on its own: placement (rotation, shift and scaling together),
+        flip, contrast, brightness, noise.
+    rotation_degrees about each axis, one after another; shift_fraction of each side; scale_fraction around 1, for each
+    axis on its own; contrast_fraction around 1; brightness in units of the [0, 1] intensity range.
+    noise_sd: standard deviation of the noise, the same in every image that has any, in the same units.
     left_right_axis: the image axis that a flip mirrors (0 in RAS order); None never flips.
     """
 
+    probability: float = Field(default=0.5, ge=0, le=1)
     rotation_degrees: NonNegativeFloat = 8.0
     shift_fraction: float = Field(default=0.03, ge=0, lt=0.5)
     scale_fraction: float = Field(default=0.05, ge=0, lt=0.5)
@@ -51,7 +56,9 @@ class JudgeConfig(Config):
     """Which arms are trained, on whom, how often, and how many synthetic scans per class they see.
 
     training_sets: full, or sizes of split.train_subsets; empty: split.train_on alone.
-    nets: optimised is the winner of a random search on the full training set (`random_search`).
+    nets: optimised is the network below, or else the winner of a random search on the full training set
+        (`random_search`).
+    optimised: the network of that name, such as the published one (kind: optimized); none: search for it.
     n_seeds: runs of each arm. In cross-validation (split.folds) there is one per fold and repeat instead.
     n_synthetic: one number, or several: then `synthetic` and `real+synthetic` are trained once with each, and what
         they are compared with (oversampling, draws from a prior) with the largest.
@@ -68,6 +75,7 @@ class JudgeConfig(Config):
     arms: tuple[Arm, ...] = ("real", "real+classic", "synthetic", "real+synthetic", "random-labels")
     training_sets: tuple[Literal["full"] | PositiveInt, ...] = ()
     nets: tuple[Net, ...] = Field(default=("baseline",), min_length=1)
+    optimised: ClassifierChoice | None = None
     n_seeds: PositiveInt = 5
     n_synthetic: PositiveInt | tuple[PositiveInt, ...] = 100
     first_seed: int = 0
@@ -97,6 +105,11 @@ class JudgeConfig(Config):
     def doses(self) -> tuple[int, ...]:
         """Give the numbers of synthetic scans per diagnosis, the smallest first."""
         return tuple(sorted(self.n_synthetic)) if isinstance(self.n_synthetic, tuple) else (self.n_synthetic,)
+
+    @property
+    def is_searched(self) -> bool:
+        """Say whether the optimised network is to be searched for."""
+        return "optimised" in self.nets and self.optimised is None
 
     @property
     def n_draws(self) -> int:

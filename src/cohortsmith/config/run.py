@@ -116,8 +116,14 @@ def _check_judge(config: RunConfig) -> None:
     columns = ("age", "mmse", *config.study.columns.further)
     if set(judge.reference_columns) - set(columns):
         raise _unjudgeable("reference_columns", judge.reference_columns, f"some of {', '.join(columns)}")
-    if "optimised" in judge.nets and split.folds:
-        raise _unjudgeable("nets", judge.nets, "baseline: the random search would have seen whom the folds test")
+    if judge.optimised is not None and "optimised" not in judge.nets:
+        raise _unjudgeable("nets", judge.nets, "optimised among them, as judge.optimised says which network that is")
+    if judge.is_searched and split.folds:
+        raise _unjudgeable(
+            "nets",
+            judge.nets,
+            "baseline, or judge.optimised to say which: a search would have seen whom the folds test",
+        )
     if judge.quarantine == "exclude":
         _check_exclusion(config)
 
@@ -125,6 +131,14 @@ def _check_judge(config: RunConfig) -> None:
 def _check_judgement(config: RunConfig) -> None:
     if "real" not in config.judge.arms:
         raise _unjudgeable("arms", config.judge.arms, "real among them: every other arm is compared with it")
+    if config.training.stop_on == "validation":
+        raise ConfigurationError(
+            "generators would see subjects whom the classifiers are validated on",
+            where="parameters.training.stop_on",
+            got="validation",
+            expected="training, in a study that is judged",
+            remedy="set training.stop_on: training, or leave judge out of study.stages",
+        )
     if not config.split.validation:
         raise _unsplit("validation", "above 0: the best step of a training is chosen on validation subjects")
     # With folds as well: classifiers of the run's own training set are judged beside the cross-validation.

@@ -1,68 +1,37 @@
-"""Whether a probability means what it says: of the scans given 0.8, eight in ten should be patients'.
+"""Whether a probability means what it says: of the scans given 0.8, eight in ten should be patients'."""
 
-A calibration error counts chance as well: n predictions in b bins give even perfect probabilities one of about a
-third of sqrt(b / n). Compare arms on the same subjects, not studies.
-"""
-
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss
 
-from cohortsmith.evaluation.scores import average_scans
-
-BINS = 10
-
-
-def reliability_curve(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64], n_bins: int = BINS, *, equal_mass: bool = False
-) -> pd.DataFrame:
-    """Tabulate how often patients occur among predictions of about the same probability: one row per bin.
-
-    labels (n,): 0 or 1; probabilities (n,): of being 1. Columns: low, high (bins hold low <= p < high, the last one
-    high too), n, probability (mean), patients (share); both NaN in an empty bin.
-    equal_mass: edges at quantiles instead of equally spaced on [0, 1]; predictions that are alike stay together, so
-        there may be fewer bins.
-    """
-    labels, probabilities = np.asarray(labels, dtype=float), np.asarray(probabilities, dtype=float)
-    edges = _quantile_edges(probabilities, n_bins) if equal_mass else np.linspace(0, 1, n_bins + 1)
-    bins = np.searchsorted(edges[1:-1], probabilities, side="right")
-    n = np.bincount(bins, minlength=len(edges) - 1)
-    filled = np.where(n > 0, n, np.nan)
-    sums = [np.bincount(bins, weights=values, minlength=len(n)) for values in (probabilities, labels)]
-    columns = {"low": edges[:-1], "high": edges[1:], "n": n, "probability": sums[0] / filled}
-    return pd.DataFrame({**columns, "patients": sums[1] / filled})
-
-
-def expected_calibration_error(curve: pd.DataFrame) -> float:
-    """Average how far probability and share of patients are apart, weighted by n (Naeini et al., 2015, equation 3)."""
-    gaps = (curve["probability"] - curve["patients"]).abs()
-    return float((gaps * curve["n"]).sum() / curve["n"].sum())
+from cohortsmith.evaluation.reliability import BINS, expected_calibration_error, reliability_curve
+from cohortsmith.evaluation.scores import average_scans, score_runs
 
 
 def calibrate_arms(predictions: pd.DataFrame, n_bins: int = BINS) -> pd.DataFrame:
     """Measure the calibration of each arm: one row per test_set and arm; predictions as in `evaluation/scores.py`.
 
-    Columns: brier (mean squared error of the probabilities: 0 is perfect, always 0.5 gives 0.25), error_equal_width,
-    error_equal_mass; over all seeds and subjects, whose scans are averaged.
+    Columns: brier (mean squared error of the probabilities: 0 is perfect, always 0.5 gives 0.25), error_mean and
+    error_sd over runs of each one's error (equal width), pooled_equal_width and pooled_equal_mass: of all runs'
+    predictions taken together, where a run that says too much cancels one that says too little. Scans of a subject
+    are averaged.
     """
+    errors = score_runs(predictions).groupby(["test_set", "arm"], sort=False)["calibration_error"]
     runs = average_scans(predictions).groupby(["test_set", "arm"], sort=False)
-    rows = [{"test_set": test_set, "arm": arm, **_measure(run, n_bins)} for (test_set, arm), run in runs]
+    rows = [
+        {"test_set": test_set, "arm": arm, **_measure(run, errors.get_group((test_set, arm)), n_bins)}
+        for (test_set, arm), run in runs
+    ]
     return pd.DataFrame(rows)
 
 
-def _measure(run: pd.DataFrame, n_bins: int) -> dict[str, float]:
+def _measure(run: pd.DataFrame, errors: pd.Series, n_bins: int) -> dict[str, float]:
     labels, probabilities = run["label"].to_numpy(), run["probability"].to_numpy()
     curves = [reliability_curve(labels, probabilities, n_bins, equal_mass=mass) for mass in (False, True)]
     width, mass = map(expected_calibration_error, curves)
     return {
         "brier": float(brier_score_loss(labels, probabilities)),
-        "error_equal_width": width,
-        "error_equal_mass": mass,
+        "error_mean": float(errors.mean()),
+        "error_sd": float(errors.std()),
+        "pooled_equal_width": width,
+        "pooled_equal_mass": mass,
     }
-
-
-def _quantile_edges(probabilities: NDArray[np.float64], n_bins: int) -> NDArray[np.float64]:
-    low, *inner, high = np.quantile(probabilities, np.linspace(0, 1, n_bins + 1))
-    # an inner edge may equal the highest probability: those who share it then have a bin of their own
-    return np.array([low, *np.setdiff1d(inner, [low]), high])

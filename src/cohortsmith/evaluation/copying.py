@@ -35,7 +35,8 @@ class CopyScreen(NamedTuple):
     table: one row per synthetic image: nearest (training id), distance, relative (to the median held-out distance),
         close; the same with suffix _reconstruction where reconstructions were given; flagged.
     threshold, threshold_reconstruction: a distance below it is close; RMSE in intensity units.
-    flagged_share: of synthetic images. expected_share: what held-out real images themselves would give.
+    flagged_share: of synthetic images. expected_share: what held-out real images themselves would give, in each of
+        the comparisons (images, and reconstructions where given).
     """
 
     table: pd.DataFrame
@@ -46,10 +47,15 @@ class CopyScreen(NamedTuple):
 
     def sentence(self) -> str:
         """Word the outcome as the screen that it is."""
+        share = f"{self.expected_share:.0%}"
+        against, chance = "", f"{share} would by chance"
+        if np.isfinite(self.threshold_reconstruction):
+            against = f", or to a training image's reconstruction than all but {share} of held-out reconstructions do"
+            chance = f"{share} to {2 * self.expected_share:.0%} would by chance"
         return (
-            f"{self.flagged_share:.0%} of {len(self.table)} synthetic images lie closer to a training image, or to its "
-            f"reconstruction, than all but {self.expected_share:.0%} of held-out real images do. This is a screen for "
-            "copies: it is no proof of privacy."
+            f"{self.flagged_share:.0%} of {len(self.table)} synthetic images lie closer to a training image than all "
+            f"but {share} of held-out real images do{against}; about {chance}. This is a screen for copies: it is no "
+            "proof of privacy."
         )
 
 

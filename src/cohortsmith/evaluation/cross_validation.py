@@ -29,8 +29,7 @@ def pool_folds(predictions: pd.DataFrame) -> pd.DataFrame:
     Raises:
         StudyError: a subject is tested in two folds of a repeat.
     """
-    folds = predictions.groupby([*_RUN, "participant_id"])["fold"].nunique()
-    twice = int((folds > 1).sum())
+    twice = _count_tested_twice(predictions)
     if twice:
         raise StudyError(
             "cross-validation cannot be judged",
@@ -60,12 +59,16 @@ def widen_by_folds(compared: pd.DataFrame, predictions: pd.DataFrame) -> pd.Data
     """Give rows of `compare_arms` the wider of their own interval and that of the corrected resampled t-test.
 
     For subjects that every fold tests (an external study) as well: the folds of a repeat share most of their training
-    subjects, and so are no independent runs. n_seeds becomes the number of repeats.
+    subjects, and so are no independent runs. n_seeds becomes the number of repeats. The corrected variance hardly
+    shrinks with repeats; with subjects as 1 / n where folds test and train on the same ones, else it is not known.
     """
     repeats = int(predictions["seed"].nunique())
     differences, n_folds = _difference_per_fold(predictions), predictions["fold"].nunique()
+    is_external = _count_tested_twice(predictions) > 0
     rows = [
-        _with_second_opinion(row, corrected_resampled(differences[row.test_set, row.arm], n_folds))
+        _with_second_opinion(
+            row, corrected_resampled(differences[row.test_set, row.arm], n_folds), is_external=is_external
+        )
         for row in (Difference(*values)._replace(n_seeds=repeats) for values in compared.itertuples(index=False))
     ]
     return pd.DataFrame(rows, columns=[*Difference._fields, *_OWN])
@@ -82,14 +85,22 @@ def corrected_resampled(differences: NDArray[np.float64], n_folds: int) -> Uncer
     return Uncertain(float(np.mean(differences)), 0.0, variance, n - 1)
 
 
-def _with_second_opinion(row: Difference, corrected: Uncertain) -> dict[str, Any]:
+def _with_second_opinion(row: Difference, corrected: Uncertain, *, is_external: bool) -> dict[str, Any]:
     low, high = interval(corrected, row.confidence)
     own = dict(zip(_OWN, (row.low, row.high, low, high), strict=True))
     if high - low > row.high - row.low:
         low, high = interval(corrected._replace(value=row.difference), row.confidence)
         error, degrees = corrected.standard_error, corrected.degrees
         row = row._replace(low=low, high=high, standard_error=error, degrees=degrees)
+        shares = (np.nan, np.nan) if is_external else (0.0, error**2)
+        row = row._replace(seed_variance=shares[0], subject_variance=shares[1])
     return {**row._asdict(), **own}
+
+
+def _count_tested_twice(predictions: pd.DataFrame) -> int:
+    """Count the subjects of a repeat that several of its folds test."""
+    folds = predictions.groupby([*_RUN, "participant_id"])["fold"].nunique()
+    return int((folds > 1).sum())
 
 
 def _difference_per_fold(predictions: pd.DataFrame) -> dict[tuple[str, str], NDArray[np.float64]]:

@@ -21,6 +21,7 @@ from sklearn.metrics import (
 
 from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.intervals import Calls, Uncertain, estimate, interval
+from cohortsmith.evaluation.reliability import expected_calibration_error, reliability_curve
 
 ByClass = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -29,7 +30,8 @@ class Difference(NamedTuple):
     """The balanced accuracy of one arm minus the real arm's, on one test set: a row of `compare_arms`.
 
     low, high: the interval at `confidence` (corrected for the number of arms); seed_variance, subject_variance: of
-    the difference's mean, which shrink as 1 / n_seeds and 1 / subjects.
+    the difference's mean, which shrink as 1 / n_seeds and 1 / subjects and add up to standard_error^2; NaN where
+    neither would shrink it (`widen_by_folds`, on an external study).
     """
 
     test_set: str
@@ -48,7 +50,10 @@ class Difference(NamedTuple):
 
 
 REFERENCE, CONTROL = "real", "random-labels"
-METRICS = ("sensitivity", "specificity", "balanced_accuracy", "auc", "ppv", "npv", "f1", "mcc", "brier")
+METRICS = (
+    *("sensitivity", "specificity", "balanced_accuracy", "auc", "ppv", "npv", "f1", "mcc"),
+    *("brier", "calibration_error"),
+)
 
 
 def average_scans(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +80,7 @@ def score_runs(predictions: pd.DataFrame) -> pd.DataFrame:
     """Score every run at probability 0.5: one row per test_set, arm and seed, one column per metric.
 
     0/0 counts as 0, as in ClinicaDL. ppv and npv hold at the test set's share of patients only; brier is the mean
-    squared error of the probabilities, lower is better.
+    squared error of the probabilities, calibration_error the expected one in bins of equal width: lower is better.
     """
     runs = average_scans(predictions).groupby(["test_set", "arm", "seed"], sort=False)
     rows = [dict(zip(("test_set", "arm", "seed"), key, strict=True), **_score(run)) for key, run in runs]
@@ -121,14 +126,16 @@ def pair_arms(predictions: pd.DataFrame) -> dict[tuple[str, str], ByClass]:
     """Subtract the real arm's right calls from each other arm's, per test set and arm.
 
     Gives (controls, patients), each with one row per seed that both arms have and one column per subject: 1 where
-    only the arm is right, -1 where only the real arm is, else 0. The random-label arm is left out.
+    only the arm is right, -1 where only the real arm is, else 0. The random-label arm, and arms without
+    a seed of the real arm's, are left out.
     """
     calls = _calls(predictions)
-    return {
+    pairs = {
         (test_set, arm): _difference(table, calls[test_set, REFERENCE])
         for (test_set, arm), table in calls.items()
         if arm not in (REFERENCE, CONTROL)
     }
+    return {key: paired for key, paired in pairs.items() if len(paired[0])}
 
 
 def values_of(calls: ByClass) -> Calls:
@@ -141,6 +148,7 @@ _MOMENTS = {"mean": "mean", "sd": "std"}
 
 def _score(run: pd.DataFrame) -> dict[str, float]:
     labels, called = run["label"], (run["probability"] >= 0.5).astype(int)
+    curve = reliability_curve(labels.to_numpy(), run["probability"].to_numpy())
     return {
         "sensitivity": float(recall_score(labels, called, zero_division=0)),
         "specificity": float(recall_score(labels, called, pos_label=0, zero_division=0)),
@@ -151,6 +159,7 @@ def _score(run: pd.DataFrame) -> dict[str, float]:
         "f1": float(f1_score(labels, called, zero_division=0)),
         "mcc": float(matthews_corrcoef(labels, called)),
         "brier": float(brier_score_loss(labels, run["probability"])),
+        "calibration_error": expected_calibration_error(curve),
     }
 
 

@@ -3,7 +3,7 @@
 Every origin of images is a `BatchSource`: it knows its labels and gives the images of some rows when they are needed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from cohortsmith.config.judge import Arm, ClassicAugmentationConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.models.augmentation import augment
-from cohortsmith.models.classifier_decoding import Decode, decode_in_blocks
+from cohortsmith.models.classifier_decoding import BLOCK, Decode, decode_in_blocks
 
 Rows = NDArray[np.int64]
 Batch = tuple[Tensor, Tensor]
@@ -110,7 +110,8 @@ def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, se
     """Say what the arm is trained on; where there are two sources, half of every batch is of each.
 
     Classes are balanced in every arm, so that the copies of `real+oversampling` differ from `real` only in which
-    images a batch happens to hold: a control of what other draws alone change.
+    images a batch happens to hold: a control of what other draws alone change. `real+classic` has the originals and
+    altered copies. There are as many copies as synthetic images, or, without these, as originals.
 
     Raises:
         StudyError: the arm needs synthetic images and there are none.
@@ -120,10 +121,9 @@ def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, se
         case "real" | "random-labels":
             return (own,)
         case "real+classic":
-            return (augmented(own, classic),)
+            return own, augmented(repeated(own, _copies(data), seed), classic)
         case "real+oversampling":
-            pattern = own.labels if data.synthetic is None else data.synthetic.labels
-            return own, repeated(own, (int((pattern == 0).sum()), int((pattern == 1).sum())), seed)
+            return own, repeated(own, _copies(data), seed)
         case "synthetic":
             return (source_of(_existing(arm, data.synthetic)),)
         case "real+synthetic":
@@ -133,15 +133,33 @@ def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, se
 
 
 def sample_from(sources: tuple[BatchSource, ...], size: int) -> SampleBatch:
-    """Draw batches of `size` (a multiple of 4) from one source, or half from each of two."""
+    """Draw batches of `size` (a multiple of 4) from one source, or half from each of two.
+
+    Small batches are drawn several at once: decoding takes as long for a part of a block as for a whole one.
+    """
+    at_once = max(1, 2 * BLOCK * len(sources) // size)
+    waiting: list[Batch] = []
 
     def sample(generator: torch.Generator) -> Batch:
-        images, labels = zip(
-            *(draw_balanced(source, size // len(sources), generator) for source in sources), strict=True
-        )
-        return torch.cat(images), torch.cat(labels)
+        if not waiting:
+            waiting.extend(_draw_batches(sources, size, at_once, generator))
+        return waiting.pop(0)
 
     return sample
+
+
+def _draw_batches(
+    sources: tuple[BatchSource, ...], size: int, count: int, generator: torch.Generator
+) -> Iterator[Batch]:
+    drawn = [draw_balanced(source, count * size // len(sources), generator) for source in sources]
+    for index in range(count):
+        parts = [(_part(images, index, count), _part(labels, index, count)) for images, labels in drawn]
+        yield torch.cat([images for images, _ in parts]), torch.cat([labels for _, labels in parts])
+
+
+def _part(values: Tensor, index: int, count: int) -> Tensor:
+    """Take one of `count` equal parts (size / count, ...) of values (size, ...), half of which are of either class."""
+    return torch.cat([of_class.chunk(count)[index] for of_class in values.chunk(2)])
 
 
 def _stored(data: Labelled) -> BatchSource:
@@ -166,6 +184,11 @@ def _decoded(data: Latents) -> BatchSource:
         return images
 
     return BatchSource(data.labels, read)
+
+
+def _copies(data: Training) -> tuple[int, int]:
+    labels = (data.real if data.synthetic is None else data.synthetic).labels
+    return int((labels == 0).sum()), int((labels == 1).sum())
 
 
 def _existing(arm: Arm, data: ImageSet | None) -> ImageSet:

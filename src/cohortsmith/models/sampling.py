@@ -10,7 +10,6 @@ from torch import Tensor
 from cohortsmith.config.generator import SamplerConfig
 from cohortsmith.core.diagnostics import placement
 from cohortsmith.core.support import neighbourhood
-from cohortsmith.fingerprints import fingerprint
 from cohortsmith.models.chain_sampling import ChainDraws, draw_brownian, draw_by_hmc, draw_by_random_walk
 from cohortsmith.models.direct_sampling import draw_from_gaussian_mixture, draw_from_prior, draw_from_vamp
 from cohortsmith.models.fitted import FittedVAE
@@ -59,11 +58,6 @@ def draw_latents(
     latents = torch.cat([block.latents for block in blocks])
     merged = _merge([block.diagnostics for block in blocks], [len(block.latents) for block in blocks])
     return Draws(latents, merged | _placed(latents, fitted, config))
-
-
-def stream_of(*identity: object) -> torch.Generator:
-    """Give the random stream that belongs to what these values name, such as a generator's fingerprint and a seed."""
-    return torch.Generator().manual_seed(int(fingerprint(*identity), 16) % 2**63)
 
 
 def count_blocks(config: SamplerConfig) -> int:

@@ -100,7 +100,10 @@ class Judgement:
     scores: `score_runs`; arms: `summarise_arms`; differences: `compare_arms`.
     verdicts, rule: of `evaluation.verdict`. smallest_effect: the difference below which nothing matters.
     effect_sizes, calibration, subgroups: of `size_effects`, `calibrate_arms` and `compare_subgroups`.
+    failed: trainings that diverged or hardly learned (`evaluation.failed_trainings`).
     reference_lines: as arms, with `column` in place of the arm: what one clinical number alone tells.
+    architectures, winner: of a random search, if there was one: one row per architecture (architecture,
+    balanced_accuracy, fold_0, ...), and the settings of the best.
     """
 
     scores: pd.DataFrame
@@ -113,6 +116,9 @@ class Judgement:
     calibration: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     reference_lines: pd.DataFrame | None = None
+    failed: pd.DataFrame | None = None
+    architectures: pd.DataFrame | None = None
+    winner: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,14 @@
 """The methods paragraph of a paper, told from the settings of the run; every citation is a key of `works.WORKS`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from cohortsmith.config.classifier import ClassifierConfig, NeuralNetworkConfig
 from cohortsmith.config.cohort import CohortConfig
 from cohortsmith.config.generator import RHVAEConfig, VAEConfig
-from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.preparation import PreparationConfig, space_name
 from cohortsmith.config.run import RunConfig
 from cohortsmith.config.split import SplitConfig
+from cohortsmith.reporting.classifier_methods import describe_classifiers
+from cohortsmith.reporting.wording import listed
 
 _SOURCES = {
     "adni": "T1-weighted scans were taken from ADNI's own archive",
@@ -41,23 +41,6 @@ _SAMPLERS = {
     "gaussian_mixture": "from a mixture of {sampler.n_components} Gaussians fitted to the training subjects' codes "
     "(Ghosh et al. 2020)",
     "vamp": "from the VAMP prior (Tomczak and Welling 2018)",
-}
-_CLASSIFIERS = {
-    "conv5_fc3": "Convolutional networks of five blocks and three dense layers (Wen et al. 2020)",
-    "conv5_fc3_down": "Convolutional networks of five blocks and three dense layers, for down-sampled scans (Chadebec "
-    "et al. 2023)",
-    "optimized": "Convolutional networks as a random search (Bergstra and Bengio 2012) had chosen them (Chadebec et "
-    "al. 2023)",
-    "cnn_2d": "Two-dimensional convolutional networks",
-    "custom": "Convolutional networks",
-    "mlp": "Multi-layer perceptrons",
-    "densenet": "Densely connected networks (Huang et al. 2017)",
-    "random_forest": "Random forests (Breiman 2001) of scikit-learn (Pedregosa et al. 2011)",
-    "k_nearest_neighbours": "Nearest-neighbour classifiers (Cover and Hart 1967) of scikit-learn (Pedregosa et al. "
-    "2011)",
-    "support_vector_machine": "Support vector machines (Cortes and Vapnik 1995) of scikit-learn (Pedregosa et al. "
-    "2011)",
-    "sklearn_mlp": "Multi-layer perceptrons (Rumelhart et al. 1986) of scikit-learn (Pedregosa et al. 2011)",
 }
 _LIKENESS = (
     "Synthetic scans were compared with real ones of validation and test subjects: precision and recall (Kynkäänniemi "
@@ -139,31 +122,9 @@ def describe_generator(config: RunConfig) -> str:
     )
 
 
-def describe_classifiers(config: RunConfig) -> str:
-    """Say which classifiers judged, on which arms, and how their final state was chosen."""
-    judge, classifier = config.judge, config.classifier
-    return (
-        f"{_CLASSIFIERS[classifier.kind]} were trained with {count_runs(config)} ({', '.join(judge.arms)})"
-        f"{_steps(config)}, at most {listed(judge.doses)} synthetic scans per diagnosis{_drawn(judge)}; "
-        f"{_final(classifier)} tested on real images.{_search(config)}{_training_sets(config)} {_quarantine(judge)}"
-    )
-
-
-def listed(items: Sequence[object]) -> str:
-    """Word a list: a, b and c."""
-    words = [str(item) for item in items]
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
-
-
 def name_model(generator: VAEConfig) -> str:
     """Name the kind of generator with its citation."""
     return _MODELS[generator.kind]
-
-
-def name_classifier(classifier: ClassifierConfig) -> str:
-    """Name the kind of classifiers with their citation."""
-    name = _CLASSIFIERS[classifier.kind]
-    return name[0].lower() + name[1:]
 
 
 def _model(generator: VAEConfig) -> str:
@@ -176,61 +137,12 @@ def _model(generator: VAEConfig) -> str:
     return told
 
 
-def count_runs(config: RunConfig) -> str:
-    """Say how often every arm was trained."""
-    folds = f" and in {config.split.repeats} repeats of {config.split.folds} folds" if config.split.folds else ""
-    return f"{config.judge.n_seeds} seeds{folds} per arm"
-
-
-def count_steps(config: RunConfig) -> str:
-    """Say how many steps each network took, the same in every arm; nothing for classifiers without steps."""
-    if not isinstance(config.classifier, NeuralNetworkConfig):
-        return ""
-    steps = str(config.classifier.optimizer_steps)
-    return f"{steps} (optimised: {config.random_search.optimizer_steps})" if "optimised" in config.judge.nets else steps
-
-
-def _steps(config: RunConfig) -> str:
-    steps = count_steps(config)
-    return f", {steps} steps of Adam (Kingma and Ba 2015) each" if steps else ""
-
-
-def _search(config: RunConfig) -> str:
-    if "optimised" not in config.judge.nets:
-        return ""
-    search = config.random_search
-    return (
-        f" The optimised network is the best of {search.n_architectures} architectures of a random search (Bergstra "
-        f"and Bengio 2012), by {search.n_folds}-fold cross-validation on the full training set."
-    )
-
-
-def _training_sets(config: RunConfig) -> str:
-    sets = config.judge.training_sets
-    return f" All this was done with training sets of {listed(sets)} subjects per diagnosis." if len(sets) > 1 else ""
-
-
-def _final(classifier: ClassifierConfig) -> str:
-    if not isinstance(classifier, NeuralNetworkConfig):
-        return "they were"
-    return "the state with the best balanced accuracy on real validation images was"
-
-
 def _folds(split: SplitConfig) -> str:
     if not split.folds:
         return ""
     whose = "All subjects" if split.fold_subjects == "all" else "Training subjects"
     often = "" if split.repeats == 1 else f", {split.repeats} times"
     return f" {whose} were also dealt into {split.folds} folds, balanced in diagnosis, for cross-validation{often}."
-
-
-def _drawn(judge: JudgeConfig) -> str:
-    return ", drawn anew for every seed" if judge.has_own_draws else ""
-
-
-def _quarantine(judge: JudgeConfig) -> str:
-    done = "left out of" if judge.quarantine == "exclude" else "kept in"
-    return f"Synthetic scans that the screen for copies flags were {done} the classifiers' training."
 
 
 def _share(size: float) -> str:

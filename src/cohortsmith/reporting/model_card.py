@@ -82,7 +82,7 @@ def card_as_markdown(card: dict[str, Any]) -> str:
         Section("copies", "Copies", list(_copies(card))),
         Section("signature", "Input and output", [_signature(card["signature"])]),
         Section("training", "Training", [_settings(card, name) for name in ("settings", "training", "sampler")]),
-        Section("versions", "Versions", [_pairs("Libraries.", card["versions"])]),
+        Section("versions", "Versions", [_pairs("Libraries and code.", card["versions"])]),
     ]
     return write_sections(f"Model card: {card['name']} ({card['kind']})", sections)
 

@@ -5,6 +5,7 @@ import textwrap
 import pandas as pd
 
 from cohortsmith.reporting.content import Judgement
+from cohortsmith.reporting.sections.failed_trainings import count_failed
 from cohortsmith.reporting.sections.judgement import arm_header, arm_rows
 from cohortsmith.reporting.setting_tables import by_setting, worded
 
@@ -22,6 +23,8 @@ def end_of_run(
         told = [f"Not judged. {no_judgement or 'No classifiers were trained in this run.'}"]
     else:
         told = [*_settings(judgement.arms), "", *(_wrapped(verdict.sentence) for verdict in judgement.verdicts)]
+        failed = judgement.failed
+        told += [] if failed is None or failed.empty else ["", _wrapped(count_failed(failed))]
     counted = [f"Scans:   {scans}"] if scans else []
     return "\n".join([*told, "", *counted, f"Report:  {report}", f"MLflow:  {ui_command}"]) + "\n"
 

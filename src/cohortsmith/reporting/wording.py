@@ -1,4 +1,6 @@
-"""The standing texts of the report: what it is about, and what it cannot show."""
+"""The standing texts of the report: what it is about, and what it cannot show; and how lists are worded."""
+
+from collections.abc import Sequence
 
 PHANTOM_BANNER = "Embedded phantom study: every scan is simulated. The numbers below say nothing about patients."
 
@@ -22,3 +24,9 @@ ONE_DRAW = (
     "All runs of an arm saw the same draw of synthetic scans, which the intervals do not cover: another draw from the "
     "same generators moves the scores of the arms that use them. `judge.draws: per_seed` gives every run its own."
 )
+
+
+def listed(items: Sequence[object]) -> str:
+    """Word a list: a, b and c."""
+    words = [str(item) for item in items]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -4,7 +4,7 @@ Only the process that drives the run writes. Nothing that MLflow would add by it
 is stored, and no value that is a path of this machine.
 """
 
-from cohortsmith.tracking.command import exact_command
+from cohortsmith.tracking.command import code_facts, exact_command
 from cohortsmith.tracking.parent_run import ARTIFACTS, ParentRun, start_parent
 from cohortsmith.tracking.store import Store, close_dead_runs, open_store
 from cohortsmith.tracking.ui import ui_address, ui_command
@@ -14,6 +14,7 @@ __all__ = [
     "ParentRun",
     "Store",
     "close_dead_runs",
+    "code_facts",
     "exact_command",
     "open_store",
     "start_parent",

@@ -43,13 +43,19 @@ def exact_command(run_params: Mapping[str, Any]) -> str:
     return shlex.join(words)
 
 
+def code_facts() -> dict[str, str]:
+    """Give the commit of the code and whether it was changed since (yes or no); empty text where there is no git."""
+    # Installed below another project's checkout, the code is no part of it.
+    if not _git("ls-files", "--", "__init__.py"):
+        return {"commit": "", "code_changed": ""}
+    changed = "yes" if _git("status", "--porcelain", "--untracked-files=no", "--", ".") else "no"
+    return {"commit": _git("rev-parse", "HEAD"), "code_changed": changed}
+
+
 def code_state() -> dict[str, str]:
     """Give tags for the commit of the code and whether it was changed since; nothing where there is no git."""
-    commit = _git("rev-parse", "HEAD")
-    if not commit:
-        return {}
-    changed = "yes" if _git("status", "--porcelain", "--untracked-files=no", "--", ".") else "no"
-    return {"mlflow.source.git.commit": commit, "code_changed_since_commit": changed}
+    commit, changed = code_facts().values()
+    return {"mlflow.source.git.commit": commit, "code_changed_since_commit": changed} if commit else {}
 
 
 def _joined(value: Any) -> str:

@@ -16,9 +16,21 @@ from cohortsmith.tracking.store import DRIVER_TAG, Store
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
-_TABLES = ("arms", "differences", "effect_sizes", "calibration", "subgroups", "reference_lines", "split_quality")
+_OF_ARMS = ("arms", "differences", "effect_sizes", "calibration", "subgroups")
+_TABLES = (*_OF_ARMS, "reference_lines", "split_quality", "architectures", "failed_trainings")
 # Catalog entries whose files are published with the parent run: none names a participant or holds a whole scan.
-ARTIFACTS = frozenset({"report", "report_markdown", "quality_page", "verdict", "fidelity", "phantom_check", *_TABLES})
+ARTIFACTS = frozenset(
+    {
+        "report",
+        "report_markdown",
+        "quality_page",
+        "verdict",
+        "fidelity",
+        "phantom_check",
+        "optimised_classifier",
+        *_TABLES,
+    }
+)
 
 
 @dataclass(frozen=True)

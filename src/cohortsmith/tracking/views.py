@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 _TAG = "mlflow.sharedViewState."
 _SETTING = ("training_set", "net", "arm", "n_synthetic")
 _SCORES = ("test.balanced_accuracy", "external.balanced_accuracy")
+_DRAWN = ("channels", "convolutions", "dense", "dropout", "learning_rate", "weight_decay")
 
 
 def save_views(client: MlflowClient, experiment: Experiment) -> None:
@@ -74,6 +75,15 @@ VIEWS: dict[str, dict[str, Any]] = {
         _columns((*_SETTING, "seed"), ("test.auc", *reversed(_SCORES))),
         [*map(_bars, _SCORES), _lines("train.loss"), _lines("validation.balanced_accuracy")],
         group=_SETTING[:3],
+    ),
+    "search": _view(
+        "random-search",
+        "Architectures of the random search",
+        _columns(("architecture", *_DRAWN), ("validation.balanced_accuracy",)),
+        [
+            _bars("validation.balanced_accuracy"),
+            *(_scatter(name, "validation.balanced_accuracy") for name in ("learning_rate", "dropout")),
+        ],
     ),
     "generators": _view(
         "generator",

@@ -12,14 +12,14 @@ from cohortsmith.config.generator import SamplerConfig
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.execution import progress
-from cohortsmith.fingerprints import fingerprint
+from cohortsmith.fingerprints import fingerprint, seed_of
 from cohortsmith.imaging.bids_tables import FolderDescription
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.volume import Volume
 from cohortsmith.models.classifier_decoding import decode_in_blocks, decoder_of
 from cohortsmith.models.fitted import reconstruct
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.sampling import count_blocks, draw_latents, stream_of
+from cohortsmith.models.sampling import count_blocks, draw_latents
 from cohortsmith.records import TrackedRun
 from cohortsmith.reporting.montage import reconstruction_montage, sample_montage
 
@@ -48,7 +48,7 @@ def draw_latent_points(
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """Draw latent points (n, d), one chain each, with the chains' diagnostics."""
     # Every label gets a stream of its own: the hash of what the generator was made from.
-    stream = stream_of("draw", generator.fingerprint, seed)
+    stream = torch.Generator().manual_seed(seed_of("draw", generator.fingerprint, seed))
     with progress(f"{generator.label}: draw latent points", count_blocks(sampler)) as advance:
         draws = draw_latents(generator.fitted, sampler, stream, on_block=advance)
     return _tabulate(draws.latents, generator.label, 0), draws.diagnostics
@@ -68,7 +68,7 @@ def draw_further_points(
     title, n_blocks = f"{generator.label}: draw further latent points", sum(map(count_blocks, wanted.values()))
     with progress(title, n_blocks) as advance:
         for draw, sampler_of_draw in wanted.items():
-            stream = stream_of("draw further", generator.fingerprint, seed, draw)
+            stream = torch.Generator().manual_seed(seed_of("draw further", generator.fingerprint, seed, draw))
             points = draw_latents(generator.fitted, sampler_of_draw, stream, on_block=advance).latents
             parts.append(_tabulate(points, generator.label, first).assign(draw=draw))
             first += len(points)

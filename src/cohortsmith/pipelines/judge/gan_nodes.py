@@ -56,7 +56,7 @@ def _seen(runs: dict[str, Stored]) -> Iterator[pd.DataFrame]:
     """Give what the real arm's networks say of synthetic images: controls first, as many of each label."""
     for run in runs.values():
         record: dict[str, Any] = run.record
-        probabilities = record["probabilities"].get(GAN_TEST)
+        probabilities = record.get("probabilities", {}).get(GAN_TEST)
         if probabilities is not None:
             fold = record["fold"]
             names = [f"fold {fold} synthetic {place}" for place in range(len(probabilities))]

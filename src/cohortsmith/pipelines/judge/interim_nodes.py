@@ -12,7 +12,7 @@ from cohortsmith.evaluation.settings import EXTERNAL, per_setting
 from cohortsmith.imaging.stored import Stored
 
 from .jobs import PlannedJob
-from .nodes import collect_predictions, is_current
+from .predictions import leave_out_diverged, select_runs, tabulate_predictions
 
 _SHOWN = ("training_set", "net", "test_set", "arm", "n_seeds")
 
@@ -26,10 +26,11 @@ def show_interim(
     seed: int,
 ) -> None:
     """Print how many of the planned trainings are finished, and the arms by these alone."""
-    finished = {key: run for key, run in runs.items() if key in jobs and is_current(jobs[key], run)}
+    finished = select_runs(jobs, runs)
     sys.stdout.write(f"\n{len(finished)} of {len(jobs)} trainings are finished.\n")
-    if finished:
-        predictions = collect_predictions(study, judge, partitions, finished)
+    judged = leave_out_diverged(finished)
+    if judged:
+        predictions = tabulate_predictions(study, judge, partitions, judged)
         arms = summarise_finished(predictions, judge, seed, partitions["fold"].nunique())
         sys.stdout.write(f"{_table(arms)}\n" if len(arms) else "No repeat of the cross-validation is complete yet.\n")
     sys.stdout.flush()

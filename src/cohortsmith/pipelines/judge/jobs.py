@@ -14,12 +14,12 @@ from cohortsmith.config.judge import JudgeConfig, NamedArm
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.fingerprints import fingerprint
+from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import ImageSet, Labelled
 from cohortsmith.models.classifier_training import ArmJob
 
-from .sources import PRIOR, SYNTHETIC, Sources, latents_of, mark_of
+from .sources import ORIGINS, PRIOR, SYNTHETIC, Sources, latents_of, mark_of
 
-_ORIGINS = {"synthetic": SYNTHETIC, "real+synthetic": SYNTHETIC, "real+vae-prior": PRIOR}
 TESTS = ("test", "external")
 GAN_TEST, MOST_SEEN = "synthetic", 200  # the synthetic images, per label, that the real arm's networks are tested on
 N_LABELS = 2
@@ -51,10 +51,11 @@ class _Made(NamedTuple):
     seen: ImageSet | None = None
 
 
-def choose_networks(classifier: dict[str, Any], optimised: dict[str, Any] | None = None) -> Networks:
-    """Name the classifiers that are trained: the configuration's, and what a random search chose, if one was made."""
+def choose_networks(classifier: dict[str, Any], judge: JudgeConfig, searched: dict[str, Any] | None = None) -> Networks:
+    """Name the classifiers that are trained; searched: what a random search chose, if one was made."""
+    optimised = judge.optimised if searched is None else read_classifier(searched)
     networks = {"baseline": read_classifier(classifier)}
-    return networks if optimised is None else {**networks, "optimised": read_classifier(optimised)}
+    return networks if optimised is None else {**networks, "optimised": optimised}
 
 
 def plan_classifiers(
@@ -83,6 +84,11 @@ def plan_classifiers(
             job, _mark(job, about, part.mark, made.mark), about
         )
     return planned
+
+
+def is_current(planned: PlannedJob, run: Stored | None) -> bool:
+    """Say whether a run is the planned one."""
+    return run is not None and run.record.get("fingerprint") == planned.fingerprint
 
 
 def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[tuple[_Partition, str, NamedArm, int]]:
@@ -122,7 +128,7 @@ def _make(sources: Sources, named: NamedArm, partition: str, draw: int) -> _Made
         tested = sources[partition, SYNTHETIC]
         # The same images for every seed, as networks are compared on the same test subjects.
         return _Made(seen=latents_of(tested, MOST_SEEN), mark=mark_of(tested, MOST_SEEN))
-    origin = _ORIGINS.get(named.arm)
+    origin = ORIGINS.get(named.arm)
     if origin is None:
         return _Made()
     chosen = sources.get((partition, origin), ())

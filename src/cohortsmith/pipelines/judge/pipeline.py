@@ -9,8 +9,9 @@ from .gan_nodes import gan_scores, track_gan_scores
 from .interim_nodes import show_interim
 from .jobs import choose_networks, plan_classifiers
 from .leak_nodes import refuse_leaks
-from .nodes import collect_predictions, train_classifiers
+from .nodes import train_classifiers
 from .phantom_nodes import check_phantom_effect
+from .predictions import collect_predictions, list_failed_trainings, select_runs
 from .reference_nodes import draw_reference_lines, track_reference_lines
 from .regional_volume_nodes import measure_regional_volumes, track_regional_volumes
 from .search_nodes import choose_architecture, plan_search, search_architectures, track_search
@@ -20,7 +21,6 @@ from .verdict_nodes import (
     calibrate_all_arms,
     size_all_effects,
     summarise_predictions,
-    track_classifiers,
     track_means,
 )
 
@@ -48,13 +48,18 @@ def create_pipeline(
         ),
         Node(
             train_classifiers,
-            ["classifier_jobs", "classifier_runs_done", "params:execution"],
-            "classifier_runs",
+            [
+                *("params:study", "networks", "partitions"),
+                *("classifier_jobs", "classifier_runs_done", "params:execution"),
+            ],
+            ["classifier_runs", "classifiers.tracked_runs"],
             name="train_classifiers",
         ),
+        Node(select_runs, ["classifier_jobs", "classifier_runs"], "current_runs", name="select_runs"),
+        Node(list_failed_trainings, "current_runs", "failed_trainings", name="list_failed_trainings"),
         Node(
             collect_predictions,
-            ["params:study", "params:judge", "partitions", "classifier_runs"],
+            ["params:study", "params:judge", "partitions", "current_runs"],
             "predictions",
             name="collect_predictions",
         ),
@@ -79,12 +84,6 @@ def create_pipeline(
             name="measure_fidelity",
         ),
         Node(track_fidelity, "fidelity", "fidelity.tracked_metrics", name="track_fidelity"),
-        Node(
-            track_classifiers,
-            ["params:study", "networks", "classifier_runs", "predictions"],
-            "classifiers.tracked_runs",
-            name="track_classifiers",
-        ),
         Node(track_means, ["arms", "differences"], "means.tracked_metrics", name="track_means"),
         *_likeness(synthetic),
     ]
@@ -110,7 +109,7 @@ def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
         Node(
             gather_sources,
             [
-                *("params:study", "params:split", "params:judge", "partition_generators"),
+                *("params:study", "params:split", "params:judge", "partitions", "partition_generators"),
                 *(f"{label}.{what}" for label in labels for what in own),
             ],
             "synthetic_sources",
@@ -118,7 +117,7 @@ def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
         ),
         Node(
             choose_networks,
-            ["params:classifier", *["optimised_classifier"] * searched],
+            ["params:classifier", "params:judge", *["optimised_classifier"] * searched],
             "networks",
             name="choose_networks",
         ),
@@ -144,7 +143,7 @@ def _likeness(synthetic: list[str]) -> list[Node]:
     return [
         Node(
             gan_scores,
-            ["params:judge", "predictions", "classifier_runs", "params:seed"],
+            ["params:judge", "predictions", "current_runs", "params:seed"],
             ["gan_train_test", "gan_summary"],
             name="gan_scores",
         ),
@@ -184,7 +183,9 @@ def _search() -> list[Node]:
             ["optimised_classifier", "architectures"],
             name="choose_architecture",
         ),
-        Node(track_search, ["search_jobs", "architectures"], "search.tracked_runs", name="track_search"),
+        Node(
+            track_search, ["params:study", "search_jobs", "architectures"], "search.tracked_runs", name="track_search"
+        ),
     ]
 
 

@@ -74,12 +74,14 @@ def search_architectures(
 ) -> Iterator[dict[str, Stored | None]]:
     """Train every architecture on every fold that has no score yet; save each score the moment it is there.
 
+    What other configurations searched stays.
+
     An architecture whose training diverges has no score on that fold, and is out.
 
     Raises:
         CohortsmithError: the first one that stopped a training for another reason, once all others are saved.
     """
-    yield {key: None for key in done if key not in search.jobs}
+    yield {}
     todo = {
         key: (job.data, job.fold, job.trial.config, job.seed)
         for key, job in search.jobs.items()
@@ -113,19 +115,25 @@ def choose_architecture(search: Search, records: dict[str, Stored]) -> tuple[dic
     return winner.model_dump(mode="json"), pd.DataFrame(rows)
 
 
-def track_search(search: Search, architectures: pd.DataFrame) -> list[TrackedRun]:
+def track_search(study: StudyConfig, search: Search, architectures: pd.DataFrame) -> list[TrackedRun]:
     """Describe every architecture as one child run: what it is, and its mean score over the folds."""
+    shared = {"study": study.name, "labels": "-".join(study.labels), "seed": search.seed}
     configs = {job.trial.architecture: job.trial.config for job in search.jobs.values()}
-    return [_tracked(row, configs[row["architecture"]]) for row in architectures.to_dict("records")]
+    return [_tracked(row, configs[row["architecture"]], shared) for row in architectures.to_dict("records")]
 
 
-def _tracked(row: dict[str, Any], config: CustomConfig) -> TrackedRun:
+def _tracked(row: dict[str, Any], config: CustomConfig, shared: dict[str, Any]) -> TrackedRun:
     folds = {name: value for name, value in row.items() if str(name).startswith("fold_")}
     numbers = {"validation.balanced_accuracy": row["balanced_accuracy"]}
     numbers |= {f"validation.balanced_accuracy.{name}": value for name, value in folds.items()}
     return TrackedRun(
         name=f"architecture {row['architecture']}",
-        params={"kind": "random-search", "architecture": row["architecture"], **config.model_dump(exclude={"kind"})},
+        params={
+            "kind": "random-search",
+            **shared,
+            "architecture": row["architecture"],
+            **config.model_dump(exclude={"kind"}),
+        },
         metrics={name: float(value) for name, value in numbers.items() if math.isfinite(value)},
         curves={},
     )

@@ -1,6 +1,7 @@
 """Where each partition's synthetic images come from: a generator's file and latent points, decoded when drawn."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.judge import Arm, JudgeConfig
 from cohortsmith.config.split import SplitConfig
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
@@ -20,6 +21,7 @@ from cohortsmith.models.classifier_decoding import decoder_of_file
 from cohortsmith.models.generator_file import read_provenance
 
 SYNTHETIC, PRIOR = "synthetic", "prior"
+ORIGINS: dict[Arm, str] = {"synthetic": SYNTHETIC, "real+synthetic": SYNTHETIC, "real+vae-prior": PRIOR}
 
 
 class Source(NamedTuple):
@@ -43,12 +45,17 @@ Sources = dict[tuple[str, str], tuple[Source, ...]]
 
 
 def gather_sources(
-    study: StudyConfig, split: SplitConfig, judge: JudgeConfig, records: dict[str, Stored], *own: Any
+    study: StudyConfig,
+    split: SplitConfig,
+    judge: JudgeConfig,
+    partitions: pd.DataFrame,
+    records: dict[str, Stored],
+    *own: Any,
 ) -> Sources:
     """Gather the sources of all partitions.
 
-    records: of the generators of other partitions. own: of the run's own partition, label by label: folder of the
-    generator's file, latent points, further points, table of the screen for copies.
+    records: of the generators of other partitions, and what other configurations left. own: of the run's own partition,
+    label by label: folder of the generator's file, latent points, further points, table of the screen for copies.
 
     Raises:
         StudyError: flagged images are excluded, and a label has too few others; a generator is not that of its points.
@@ -59,11 +66,18 @@ def gather_sources(
     gathered[main, SYNTHETIC] = [_own(main, judge, *part) for part in parts]
     if judge.quarantine == "exclude":
         _refuse_too_few(gathered[main, SYNTHETIC], [part[3] for part in parts], judge.doses[-1])
-    stored = [_read(key, one) for key, one in records.items()]
+    wanted = set(product(partitions["partition"].unique(), origins_of(judge.arms))) - {(main, SYNTHETIC)}
+    needed = {key: one for key, one in records.items() if (one.record["partition"], one.record["origin"]) in wanted}
+    stored = [_read(key, one) for key, one in needed.items()]
     by_label = sorted(stored, key=lambda source: study.labels.index(source.label))
     for source in by_label:
         gathered.setdefault((source.partition, source.origin), []).append(source)
     return {key: tuple(sources) for key, sources in gathered.items()}
+
+
+def origins_of(arms: Iterable[Arm]) -> set[str]:
+    """Name where the synthetic images of these arms come from."""
+    return {ORIGINS[arm] for arm in arms if arm in ORIGINS}
 
 
 def latents_of(sources: Sequence[Source], n: int, draw: int = 0) -> Latents:

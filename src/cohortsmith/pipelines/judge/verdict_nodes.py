@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
-from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.calibration import calibrate_arms
 from cohortsmith.evaluation.effect_sizes import size_effects
 from cohortsmith.evaluation.partitions import CROSS_VALIDATION
-from cohortsmith.evaluation.scores import METRICS, score_runs, summarise_arms
+from cohortsmith.evaluation.scores import summarise_arms
 from cohortsmith.evaluation.settings import (
     Setting,
     compare_setting,
@@ -19,11 +18,7 @@ from cohortsmith.evaluation.settings import (
     per_setting,
     settings_of,
 )
-from cohortsmith.evaluation.verdict import Verdict, give_verdicts, state_rule
-from cohortsmith.imaging.stored import Stored
-from cohortsmith.records import TrackedRun
-
-from .jobs import Networks
+from cohortsmith.evaluation.verdict import Verdict, count_controls, give_verdicts, state_rule
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -61,20 +56,6 @@ def calibrate_all_arms(predictions: pd.DataFrame) -> pd.DataFrame:
     return per_setting(calibrate_arms, predictions)
 
 
-def track_classifiers(
-    study: StudyConfig, networks: Networks, runs: dict[str, Stored], predictions: pd.DataFrame
-) -> list[TrackedRun]:
-    """Describe every classifier's training as one child run."""
-    columns = ["training_set", "net", "arm", "seed", "fold"]
-    runs_of = dict(list(predictions.assign(fold=predictions["fold"].fillna(-1)).groupby(columns)))
-    return [_tracked(run.record, score_runs(runs_of[_key(run.record)]), study, networks) for run in runs.values()]
-
-
-def _key(record: dict[str, Any]) -> tuple[Any, ...]:
-    fold = -1 if record["fold"] is None else record["fold"]
-    return record["training_set"], record["net"], record["arm"], record["seed"], fold
-
-
 def _summarise(predictions: pd.DataFrame, judge: JudgeConfig, random: np.random.Generator) -> Tables:
     runs = number_runs(predictions)
     arms = summarise_arms(runs, judge.confidence, judge.bootstrap, random)
@@ -85,8 +66,11 @@ def _summarise(predictions: pd.DataFrame, judge: JudgeConfig, random: np.random.
 
 def _verdicts(parts: dict[Setting, Tables], judge: JudgeConfig) -> list[Verdict]:
     called = {True: "repeats", False: "seeds"}
+    n_controls = sum(count_controls(arms) for arms, _ in parts.values())
     given = {
-        setting: give_verdicts(*tables, judge.smallest_effect, called[setting.training_set == CROSS_VALIDATION])
+        setting: give_verdicts(
+            *tables, judge.smallest_effect, called[setting.training_set == CROSS_VALIDATION], n_controls
+        )
         for setting, tables in parts.items()
     }
     alone = len(parts) == 1
@@ -98,16 +82,17 @@ def _verdicts(parts: dict[Setting, Tables], judge: JudgeConfig) -> list[Verdict]
 
 
 def track_means(arms: pd.DataFrame, differences: pd.DataFrame) -> dict[str, float]:
-    """Give the parent run each arm's mean, s.d. and interval, and each difference from the real arm.
+    """Give the parent run each arm's mean, s.d. and interval, calibration error, and difference from the real arm.
 
     With several settings every name begins with the setting's.
     """
     metrics: dict[str, float] = {}
     several = len(arms[["training_set", "net"]].drop_duplicates()) > 1
     for row in arms.to_dict("records"):
-        name = f"{_prefix(row) if several else ''}{row['test_set']}.{row['arm']}.balanced_accuracy"
-        metrics |= {f"{name}.{part}": row[f"balanced_accuracy_{part}"] for part in ("mean", "sd")}
-        metrics |= {f"{name}.{part}": row[part] for part in ("low", "high")}
+        name = f"{_prefix(row) if several else ''}{row['test_set']}.{row['arm']}"
+        for metric in ("balanced_accuracy", "calibration_error"):
+            metrics |= {f"{name}.{metric}.{part}": row[f"{metric}_{part}"] for part in ("mean", "sd")}
+        metrics |= {f"{name}.balanced_accuracy.{part}": row[part] for part in ("low", "high")}
     for row in differences.to_dict("records"):
         name = f"{_prefix(row) if several else ''}{row['test_set']}.{row['arm']}_minus_real"
         metrics |= {name: row["difference"], f"{name}.low": row["low"], f"{name}.high": row["high"]}
@@ -116,37 +101,3 @@ def track_means(arms: pd.DataFrame, differences: pd.DataFrame) -> dict[str, floa
 
 def _prefix(row: dict[str, Any]) -> str:
     return f"{row['training_set']}.{row['net']}."
-
-
-def _tracked(record: dict[str, Any], scores: pd.DataFrame, study: StudyConfig, networks: Networks) -> TrackedRun:
-    classifier = networks[record["net"]]
-    fold = {} if record["fold"] is None else {"fold": record["fold"]}
-    where = "" if record["fold"] is None else f" fold {record['fold']}"
-    return TrackedRun(
-        name=f"classifier {record['training_set']} {record['net']} {record['arm']} seed {record['seed']}{where}",
-        params={
-            "kind": "classifier",
-            "study": study.name,
-            "training_set": record["training_set"],
-            "net": record["net"],
-            "arm": record["arm"],
-            "n_synthetic": record["n_synthetic"],
-            "seed": record["seed"],
-            **fold,
-            "external_test_set": study.external_name or "none",
-            "labels": "-".join(study.labels),
-            "classifier": classifier.kind,
-            "optimizer_steps": classifier.optimizer_steps,
-        },
-        metrics={
-            # Balanced accuracy first: MLflow's compare view opens on the first one.
-            f"{row['test_set']}.{metric}": float(row[metric])
-            for metric in ("balanced_accuracy", *METRICS)
-            for row in scores.to_dict("records")
-        },
-        curves={
-            "train.loss": [row["loss"] for row in record["history"]],
-            "validation.balanced_accuracy": [row["balanced_accuracy"] for row in record["history"]],
-        },
-        tags={"arm": record["arm"]},
-    )

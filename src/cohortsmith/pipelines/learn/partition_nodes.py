@@ -22,11 +22,11 @@ from cohortsmith.config.run import ExecutionConfig, RunConfig
 from cohortsmith.config.split import SplitConfig
 from cohortsmith.evaluation.partitions import partition_scans, splits_of
 from cohortsmith.execution import run_items
-from cohortsmith.fingerprints import fingerprint
+from cohortsmith.fingerprints import fingerprint, seed_of
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.generator_file import read_generator_file, read_provenance, write_generator
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.models.sampling import draw_latents, stream_of
+from cohortsmith.models.sampling import draw_latents
 
 from .fits import PlannedFit, carry_out, plan_fit
 
@@ -78,14 +78,16 @@ def plan_partition_generators(
 
 
 def fit_partition_generators(
-    jobs: dict[str, PartitionJob], done: dict[str, Stored], execution: ExecutionConfig
+    jobs: dict[str, PartitionJob], done: dict[str, Stored], splits: pd.DataFrame, execution: ExecutionConfig
 ) -> Iterator[dict[str, Stored | None]]:
     """Fit and sample every planned generator, unless the same one is there; save each the moment it is done.
+
+    What other configurations trained stays, unless it saw a subject who is not in the study any more.
 
     Raises:
         CohortsmithError: the first one that stopped a training, once all others are saved.
     """
-    yield _remove_others(jobs, done)
+    yield _remove_withdrawn(jobs, done, set(splits["participant_id"]))
     todo = {key: (job,) for key, job in jobs.items() if not _is_there(job, done.get(key))}
     title, failed = "train generators of all partitions", []
     memory_gb = max((_memory_gb(job) for (job,) in todo.values()), default=0.0)
@@ -121,9 +123,9 @@ def fit_and_draw(job: PartitionJob) -> dict[str, Any]:
 def _streams(job: PartitionJob, trained: TrainedGenerator) -> Iterator[torch.Generator]:
     """Give every draw of every generator a stream of its own: how many draws there are changes none of them."""
     identity = (job.origin, trained.fingerprint, trained.seed)
-    yield stream_of("draw", *identity)
+    yield torch.Generator().manual_seed(seed_of("draw", *identity))
     for draw in range(1, job.n_draws):
-        yield stream_of("draw further", *identity, draw)
+        yield torch.Generator().manual_seed(seed_of("draw further", *identity, draw))
 
 
 def _wanted(config: RunConfig, partitions: pd.DataFrame) -> Iterator[tuple[str, Origin]]:
@@ -141,11 +143,15 @@ def _job(name: str, origin: Origin, plan: PlannedFit, config: RunConfig, n_draws
     return PartitionJob(name, origin, plan, sampler, n_draws, folder, mark)
 
 
-def _remove_others(jobs: dict[str, PartitionJob], done: dict[str, Stored]) -> dict[str, Stored | None]:
-    others = {key: stored for key, stored in done.items() if key not in jobs}
-    for key, stored in others.items():
+def _remove_withdrawn(
+    jobs: dict[str, PartitionJob], done: dict[str, Stored], subjects: set[str]
+) -> dict[str, Stored | None]:
+    withdrawn = {
+        key: stored for key, stored in done.items() if key not in jobs and set(stored.record["subjects"]) - subjects
+    }
+    for key, stored in withdrawn.items():
         shutil.rmtree(Path(stored.path).with_name(key), ignore_errors=True)
-    return dict.fromkeys(others)
+    return dict.fromkeys(withdrawn)
 
 
 def _is_there(job: PartitionJob, known: Stored | None) -> bool:

@@ -51,7 +51,7 @@ def _partitions(*, folds: bool) -> list[Node]:
         ),
         Node(
             fit_partition_generators,
-            ["generator_jobs", "partition_generators_done", "params:execution"],
+            ["generator_jobs", "partition_generators_done", "splits", "params:execution"],
             "partition_generators",
             name="fit_partition_generators",
         ),

@@ -51,15 +51,24 @@ NOT_JUDGED = "This study's configuration stops before classifiers are trained (s
 def describe_run(parameters: dict[str, Any], run_facts: dict[str, str]) -> tuple[RunFacts, str, RunConfig]:
     """Say what was run, when, by which versions; as a paper would, by which methods; and by which settings."""
     config = RunConfig.read(parameters, "parameters")
+    libraries = {library: version(library) for library in LIBRARIES}
     facts = RunFacts(
         study=config.study.name,
         command=run_facts["command"],
         seed=config.seed,
-        versions={library: version(library) for library in LIBRARIES},
+        versions={**libraries, "code": _code(run_facts)},
         is_phantom=config.study.simulated,
         date=run_facts["date"],
     )
-    return facts, describe_methods(config, facts.versions), config
+    return facts, describe_methods(config, libraries), config
+
+
+def _code(run_facts: dict[str, str]) -> str:
+    commit = run_facts["commit"]
+    if not commit:
+        return "not a git checkout"
+    changes = "with" if run_facts["code_changed"] == "yes" else "without"
+    return f"git commit {commit}, {changes} local changes to its files"
 
 
 def gather_preparation(
@@ -159,9 +168,9 @@ def gather_judgement(
     differences: pd.DataFrame,
     verdict: dict[str, Any],
     judge: JudgeConfig,
-    **further: pd.DataFrame,
+    **further: Any,
 ) -> Judgement:
-    """Gather the classifiers' scores and the verdict; further: tables by the names of `Judgement`."""
+    """Gather the classifiers' scores and the verdict; further: by the names of `Judgement`."""
     verdicts = [Verdict(**one) for one in verdict["verdicts"]]
     scores, rule = per_setting(score_runs, predictions), verdict["rule"]
     return Judgement(scores, arms, differences, verdicts, rule, judge.smallest_effect, **further)

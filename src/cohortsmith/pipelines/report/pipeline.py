@@ -25,8 +25,13 @@ from .tracking_nodes import track_arms
 PAGES = ["report", "quality_page", "summary", "report_markdown", "report_pictures", "report.tracked_figures"]
 
 
-def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequence[str], *, simulated: bool) -> Pipeline:
-    """Build the report of the stages that the study goes through; what is left out is said to be left out."""
+def create_pipeline(
+    roles: Sequence[str], labels: Sequence[str], stages: Sequence[str], *, simulated: bool, searched: bool = False
+) -> Pipeline:
+    """Build the report of the stages that the study goes through; what is left out is said to be left out.
+
+    searched: whether a random search chose one of the classifiers.
+    """
     prepared = [f"{role}.{what}" for what in ("prepared_candidates", "quality") for role in roles]
     rejected = [f"{role}.{step}_rejections" for role in roles for step in ("ingest", "preparation", "quality")]
     warnings = [f"{role}.ingest_warnings" for role in roles]
@@ -72,7 +77,7 @@ def create_pipeline(roles: Sequence[str], labels: Sequence[str], stages: Sequenc
         nodes.append(_generators(labels))
         gathered["generators"] = "report.generators"
     if "judge" in stages:
-        nodes += [_judgement(), _fidelity(), _arms()]
+        nodes += [_judgement(searched=searched), _fidelity(), _arms()]
         gathered |= {"judgement": "report.judgement", "fidelity": "report.fidelity", "lineage": "lineage"}
         if simulated:
             nodes.append(_anatomy())
@@ -117,12 +122,15 @@ def _generators(labels: Sequence[str]) -> Node:
     )
 
 
-def _judgement() -> Node:
+def _judgement(*, searched: bool) -> Node:
+    found = {"architectures": "architectures", "winner": "optimised_classifier"} if searched else {}
     return Node(
         gather_judgement,
         {
+            **found,
             **{name: name for name in ("predictions", "arms", "differences", "verdict")},
             **{name: name for name in ("effect_sizes", "calibration", "subgroups", "reference_lines")},
+            "failed": "failed_trainings",
             "judge": "params:judge",
         },
         "report.judgement",

@@ -10,7 +10,7 @@ from cohortsmith.evaluation.settings import Setting, settings_of
 from cohortsmith.records import TrackedRun
 from cohortsmith.reporting.arm_names import read_arm
 
-_MEANS = ("balanced_accuracy", "sensitivity", "specificity", "auc")
+_MEANS = ("balanced_accuracy", "sensitivity", "specificity", "auc", "brier", "calibration_error")
 
 
 def track_arms(study: StudyConfig, arms: pd.DataFrame, differences: pd.DataFrame) -> list[TrackedRun]:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from cohortsmith.config.classifier import NeuralNetworkConfig
+from cohortsmith.config.classifier import SupportVectorMachineConfig
 from cohortsmith.config.preparation import space_name
 from cohortsmith.config.run import RunConfig
-from cohortsmith.reporting import methods
+from cohortsmith.reporting import classifier_methods, methods
+from cohortsmith.reporting.checklists import models
 from cohortsmith.reporting.content import Judgement, ReportContent
+from cohortsmith.reporting.wording import listed
 
 
 class Answer(NamedTuple):
@@ -61,7 +63,8 @@ def _data(config: RunConfig) -> str:
     if study.simulated:
         return "simulated scans, no patients"
     external = f"; tested also on {study.external_name or study.external_source or study.source}"
-    return f"{study.source}, study {study.name}" + external * bool(study.external_path)
+    is_tested = study.external_path and "judge" in study.stages
+    return f"{study.source}, study {study.name}" + external * bool(is_tested)
 
 
 def _of_cohort(content: ReportContent) -> Known:
@@ -79,9 +82,7 @@ def _of_cohort(content: ReportContent) -> Known:
         return
     yield (
         "eligibility",
-        Answer(
-            f"{methods.describe_selection(config.cohort)} Diagnoses: {methods.listed(config.study.labels)}", "cohort"
-        ),
+        Answer(f"{methods.describe_selection(config.cohort)} Diagnoses: {listed(config.study.labels)}", "cohort"),
     )
     yield "partition", Answer(methods.describe_split(config.split))
     yield "partition_level", Answer("subjects; a leak to a generator or a classifier stops the run")
@@ -93,7 +94,7 @@ def _of_cohort(content: ReportContent) -> Known:
             Answer("age, sex, scores, scans and sites per set and diagnosis, where known", "cohort"),
         )
     if content.split_quality is not None and len(content.split_quality):
-        yield "set_differences", Answer("p-values of age, sex and site between the sets", "cohort")
+        yield "set_differences", Answer("p-values of age, sex and site between the sets of the study's split", "cohort")
 
 
 def _of_models(content: ReportContent) -> Known:
@@ -101,30 +102,11 @@ def _of_models(content: ReportContent) -> Known:
     assert config is not None
     if "augment" not in config.study.stages:
         return
-    generator = methods.name_model(config.generator)
-    judged = f"; judged by {methods.name_classifier(config.classifier)}" * ("judge" in config.study.stages)
-    yield "technique", Answer(f"{generator}{judged}")
-    yield "models", Answer(f"{generator}, one per diagnosis{judged}; every setting in the model cards")
-    yield "initialisation", Answer(f"at random, U(-b, b) with b = 1 / sqrt(fan in), from seed {config.seed}")
-    training = config.training
-    yield (
-        "training",
-        Answer(
-            f"generators: Adam, learning rate {training.learning_rate:g}, batches of {training.batch_size}, at most "
-            f"{training.epochs} epochs, {training.warm_up_epochs} of them warm-up" + _classifier_training(config)
-        ),
-    )
-    yield "model_files", Answer("weights as safetensors with a model card per diagnosis", "provenance")
-
-
-def _classifier_training(config: RunConfig) -> str:
-    classifier = config.classifier
-    if "judge" not in config.study.stages or not isinstance(classifier, NeuralNetworkConfig):
-        return ""
-    return (
-        f"; classifiers: Adam, learning rate {classifier.learning_rate:g}, batches of {classifier.batch_size}, "
-        f"{methods.count_steps(config)} steps in every arm"
-    )
+    technique = models.describe_technique(config)
+    yield "technique", Answer(technique)
+    yield "models", Answer(f"{technique}; one generator per diagnosis; {models.locate_settings(config)}")
+    yield "initialisation", Answer(models.describe_initialisation(config))
+    yield "training", Answer(models.describe_training(config))
 
 
 def _of_judgement(content: ReportContent) -> Known:
@@ -132,9 +114,20 @@ def _of_judgement(content: ReportContent) -> Known:
     if config is None or judgement is None:
         return
     yield "question", Answer(_question(config), "verdict")
-    if isinstance(config.classifier, NeuralNetworkConfig):
-        yield "selection", Answer("the state with the best balanced accuracy on real validation images")
+    if classifier_methods.networks_of(config):
+        searched = (
+            "; the searched architecture by its mean over folds of the full training set" * config.judge.is_searched
+        )
+        yield "selection", Answer(f"the state with the best balanced accuracy on real validation images{searched}")
         yield "imbalance", Answer("every batch is half patients; balanced accuracy is the outcome")
+    yield (
+        "full_model",
+        Answer(
+            "not given: the weights of the classifiers, which predict, are not kept, their settings, seeds and "
+            "predictions are; of the generators the weights are, as safetensors with a model card per diagnosis",
+            "provenance",
+        ),
+    )
     yield "ensembles", Answer("none: each classifier is judged alone")
     yield "explanations", Answer("none was made")
     yield "updating", Answer("none: the models are not recalibrated")
@@ -142,16 +135,22 @@ def _of_judgement(content: ReportContent) -> Known:
     yield (
         "uncertainty",
         Answer(
-            f"{config.judge.confidence:.0%} intervals over seeds and subjects, corrected for the number of arms; the "
-            "rule of the verdict is stated",
+            f"{config.judge.confidence:.0%} intervals over seeds and subjects, those of differences corrected for the "
+            "number of arms; the rule of the verdict is stated",
             "verdict",
         ),
     )
     control = ", and a control arm with random labels" * ("random-labels" in config.judge.arms)
-    yield "robustness", Answer(f"{methods.count_runs(config)}{control}", "verdict")
-    yield "output", Answer("the probability of being a patient; called a patient at 0.5")
+    yield "robustness", Answer(f"{classifier_methods.count_runs(config)}{control}", "verdict")
+    yield "output", Answer(_output(config))
     yield "performance", Answer("every arm with mean, spread over seeds and interval", "verdict")
     yield from _of_test_sets(config, judgement)
+
+
+def _output(config: RunConfig) -> str:
+    is_margin = isinstance(config.classifier, SupportVectorMachineConfig) and "baseline" in config.judge.nets
+    score = "a score of being a patient, logistic in the distance from the margin" if is_margin else ""
+    return f"{score or 'the probability of being a patient'}; called a patient at 0.5"
 
 
 def _question(config: RunConfig) -> str:
@@ -165,7 +164,8 @@ def _question(config: RunConfig) -> str:
 def _of_test_sets(config: RunConfig, judgement: Judgement) -> Known:
     named = {str(name) for name in judgement.arms["test_set"]}
     if named - {"external"}:
-        yield "internal_test", Answer(f"subjects of the same study that nothing was trained on ({_counted(judgement)})")
+        told = "subjects of the same study whom neither their classifier nor its generators saw"
+        yield "internal_test", Answer(f"{told} ({_counted(judgement)})")
     if "external" in named:
         yield "external_test", Answer(f"subjects of {config.study.external_name or 'another study'}", "verdict")
         yield "heterogeneity", Answer("internal and external test sets are reported apart", "verdict")
@@ -174,7 +174,7 @@ def _of_test_sets(config: RunConfig, judgement: Judgement) -> Known:
 
 
 def _counted(judgement: Judgement) -> str:
-    first = judgement.arms.iloc[0]
+    first = judgement.arms[judgement.arms["test_set"] != "external"].iloc[0]
     return f"{first['n_controls']} controls, {first['n_patients']} patients"
 
 

@@ -27,8 +27,8 @@ _SHOWN = {
     "closer_share": "closer share",
     "expected_share": "expected",
     "p_value": "p of the share",
-    "n_training": "training scans",
-    "n_held_out": "held-out scans",
+    "n_training": "training subjects",
+    "n_held_out": "held-out subjects",
 }
 
 
@@ -84,4 +84,9 @@ def _membership(generator: Generator) -> list[Block]:
         if spaces
         else Paragraph(f"{generator.label}: neither attack was shown to be better than chance. A stronger one may be.")
     )
-    return [word, as_table(table[list(_SHOWN)].rename(columns=_SHOWN), f"{generator.label}: attacks on membership.")]
+    confidence = table["confidence"].iloc[0]
+    caption = (
+        f"{generator.label}: attacks on membership. Intervals at {confidence:.1%}, and a share counts as a sign below "
+        f"p = {1 - confidence:.2g}: so corrected, all attacks hold together (Bonferroni)."
+    )
+    return [word, as_table(table[list(_SHOWN)].rename(columns=_SHOWN), caption)]

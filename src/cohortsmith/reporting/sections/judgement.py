@@ -11,6 +11,8 @@ from cohortsmith.reporting.content import Judgement, ReportContent
 from cohortsmith.reporting.figures.arm_scores import draw_arm_scores
 from cohortsmith.reporting.figures.dose_response import doses_of, draw_dose_response
 from cohortsmith.reporting.figures.paired_differences import draw_paired_differences
+from cohortsmith.reporting.sections.architecture_search import search_blocks
+from cohortsmith.reporting.sections.failed_trainings import failed_trainings
 from cohortsmith.reporting.setting_tables import by_setting, rows_of, without_setting, worded
 from cohortsmith.reporting.tables import as_table, interval_text, mean_and_spread, readable
 
@@ -29,8 +31,10 @@ _EFFECT_SIZES = (
 )
 _CALIBRATION = (
     "Whether a probability means what it says. Brier: mean squared error of the probabilities, 0.25 for a coin. "
-    "Errors: mean distance between probability and share of patients, in ten bins of equal width or equal mass. "
-    "To be compared between arms, not between studies."
+    "Errors: mean distance between probability and share of patients, in ten bins. Error mean, error sd: over runs, of "
+    "each run's own error (bins of equal width). Pooled (equal width, equal mass): of all runs' probabilities taken "
+    "together, where what one run says too high and another too low cancels. To be compared between arms, not between "
+    "studies."
 )
 
 
@@ -69,7 +73,15 @@ def _leading_arms(judgement: Judgement) -> set[str]:
 def _evidence(judgement: Judgement) -> list[Block]:
     settings = by_setting(judgement.arms)
     blocks = [block for setting in settings for block in _of_setting(judgement, setting, several=len(settings) > 1)]
-    return [*_doses(judgement), *blocks, *_reference_lines(judgement.reference_lines), *_further_tables(judgement)]
+    failed = failed_trainings(judgement.failed)
+    return [
+        *failed,
+        *_doses(judgement),
+        *blocks,
+        *_reference_lines(judgement.reference_lines),
+        *search_blocks(judgement),
+        *_further_tables(judgement),
+    ]
 
 
 def _of_setting(judgement: Judgement, setting: Setting, *, several: bool) -> list[Block]:
@@ -116,7 +128,9 @@ def _doses(judgement: Judgement) -> list[Block]:
             "Difference in balanced accuracy to real images alone over the number of synthetic scans, per test set.",
             "What more synthetic scans bring: balanced accuracy minus that of real images alone, with intervals, over "
             "the number of synthetic scans per diagnosis. Points are shifted a little so that none hides another; all "
-            "panels have one scale, and intervals that are longer than it are cut. "
+            "panels have one scale, and intervals that are longer than it are cut. Networks take the same number of "
+            "steps in every arm, and half of every batch of real + synthetic is real whatever the number: more "
+            "synthetic scans bring variety, neither a larger share of what is seen nor longer training. "
             f"Grey band: too small to matter (±{judgement.smallest_effect:g}).",
             name="dose_response",
         )
