@@ -132,6 +132,7 @@ def test_the_adni_environment_has_the_published_settings_and_lacks_only_its_path
     assert (config.split.test, config.split.validation, config.split.train_subsets) == (100, 0.2, (50,))
     assert (config.generator.temperature, config.generator.regularization) == (1.5, 0.01)
     assert (config.study.source, config.study.external_source, config.study.simulated) == ("adni", "aibl", False)
+    assert (config.judge.mixture, config.judge.n_seeds) == ("concatenated", 20)
 
 
 def test_a_dry_run_of_the_simulated_study_needs_its_delivery(tmp_path):

@@ -102,6 +102,16 @@ def test_no_path_gets_into_a_record(prepared: Prepared, tmp_path: Path) -> None:
     assert effective_parameters(own) == effective_parameters(PreparationConfig())
 
 
+def test_slices_do_not_depend_on_how_volumes_are_corrected_and_registered() -> None:
+    ways = {"registration": {"seed": 7}, "bias_field": {"spline_spacing": 90}, "resolution": 2.0}
+    one, other = (PreparationConfig.model_validate({"kind": "slices", **more}) for more in ({}, ways))
+
+    assert effective_parameters(one) == effective_parameters(other)
+    assert effective_parameters(one) != effective_parameters(one.model_copy(update={"downsample": one.downsample + 1}))
+    volumes = [effective_parameters(config.model_copy(update={"kind": "volume"})) for config in (one, other)]
+    assert volumes[0] != volumes[1]
+
+
 def test_every_step_can_be_undone_from_the_files_alone(prepared: Prepared, volume: Volume, tmp_path: Path) -> None:
     folder = RecordFolder(filepath=str(tmp_path))
     files = files_beside(prepared, EVERYTHING, KEY)

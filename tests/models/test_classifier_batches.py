@@ -13,6 +13,7 @@ from cohortsmith.models.classifier_batches import (
     Latents,
     Training,
     arm_sources,
+    concatenated,
     draw_balanced,
     permute_labels,
     repeated,
@@ -151,6 +152,29 @@ def test_only_images_of_some_batch_are_decoded_and_no_block_is_filled_up(size, i
     batches = [sample(torch.Generator().manual_seed(k))[0] for k in range(4)]
     assert all((images == 0.9).all(dim=(1, 2, 3)).sum() == images_per_batch for images in batches)
     assert sum(decoded) == 4 * images_per_batch
+
+
+def test_sources_put_together_give_each_row_its_own_image_and_label_in_any_order() -> None:
+    both = concatenated((source_of(REAL), source_of(SYNTHETIC)))
+    rows = np.array([6, 0, 4, 5, 0, 3])
+
+    values = both.images(rows, torch.Generator())[:, 0, 0, 0].numpy().round(2)
+    assert values.tolist() == pytest.approx([0.92, 0.1, 0.5, 0.91, 0.1, 0.4])
+    assert both.labels.tolist() == [0, 0, 0, 0, 1, 0, 1]
+    assert both.images(np.array([2]), torch.Generator())[0, 0, 0, 0] == pytest.approx(0.3)
+
+
+@pytest.mark.statistical
+def test_put_together_real_images_have_the_share_of_their_number() -> None:
+    many = labelled([0.9] * 12 + [0.95] * 9, [0] * 12 + [1] * 9)
+    both = concatenated(arm_sources("real+synthetic", Training(REAL, many), CLASSIC, 0))
+    images, labels = sample_from((both,), 4000)(torch.Generator().manual_seed(1))
+    is_real = images[:, 0, 0, 0].numpy() < 0.6
+
+    # 4 of 16 controls and 1 of 10 patients are real; three standard errors of 2 000 draws
+    assert is_real[labels == 0].mean() == pytest.approx(0.25, abs=0.03)
+    assert is_real[labels == 1].mean() == pytest.approx(0.1, abs=0.02)
+    assert labels.sum() == 2000
 
 
 def test_random_labels_are_the_true_ones_permuted_by_the_seed() -> None:

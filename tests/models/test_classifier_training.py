@@ -53,6 +53,15 @@ def test_every_arm_learns_a_planted_difference(arm: str) -> None:
     assert accuracy(outcome.probabilities["test"]) > 0.9
 
 
+@pytest.mark.parametrize("arm", ["real", "real+synthetic"])
+def test_the_mixture_changes_only_what_has_two_kinds_of_images(arm: str) -> None:
+    half, together = (run_arm(job(arm)._replace(mixture=mixture)) for mixture in ("half", "concatenated"))
+
+    same = np.array_equal(half.probabilities["test"], together.probabilities["test"])
+    assert same is (arm == "real")
+    assert accuracy(together.probabilities["test"]) > 0.9
+
+
 @pytest.mark.statistical
 def test_random_labels_leave_the_test_at_chance_however_strong_the_difference() -> None:
     found = [accuracy(run_arm(job("random-labels", seed)).probabilities["test"]) for seed in range(12)]

@@ -217,6 +217,9 @@ def test_a_training_is_outdated_by_what_it_depends_on_and_by_nothing_else(images
     }  # tested on them
     assert arms_that_change(before, plan(images, table, classic)) == {"real+classic"}
     assert arms_that_change(before, plan(images, table, scans=other_scan)) == every
+    together = plan(images, table, JUDGE.model_copy(update={"mixture": "concatenated"}))
+    assert arms_that_change(before, together) == {name for name in every if name.startswith("real+")}
+    assert {one.job.mixture for one in together.values()} == {"concatenated"}
     network = {"baseline": CustomConfig(dropout=0.1)}
     assert arms_that_change(before, plan(images, table, networks=network)) == every
     more = JUDGE.model_copy(update={"n_seeds": 4, "n_synthetic": (2, 5, 6)})

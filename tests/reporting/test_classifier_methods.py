@@ -27,6 +27,13 @@ def test_half_of_every_batch_is_said_to_be_real_only_in_arms_where_it_is():
     assert "from the real scans" not in told(judge={"arms": ["real", "synthetic"]})
 
 
+def test_batches_from_both_put_together_are_said_to_be_that():
+    text = told(judge={"arms": ["real", "real+synthetic"], "mixture": "concatenated"})
+
+    assert "In real+synthetic every batch was drawn from real scans and others put together." in text
+    assert "half of every batch" not in text
+
+
 def test_copies_are_said_to_control_for_random_draws_only_where_there_is_that_arm():
     assert "what other random draws alone change" not in told()
     assert "what other random draws alone change" in told(judge={"arms": ["real", "real+oversampling"]})

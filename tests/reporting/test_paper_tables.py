@@ -222,6 +222,18 @@ def test_the_curve_over_doses_says_that_more_scans_do_not_displace_real_ones(con
     assert "half of every batch of real + synthetic is real whatever the number" in picture.caption
 
 
+def test_what_batches_are_made_of_is_said_as_it_was_configured(content):
+    judge = content.config.judge.model_copy(update={"mixture": "concatenated"})
+    config = content.config.model_copy(update={"judge": judge})
+    content = replace(content, config=config, judgement=replace(content.judgement, mixture="concatenated"))
+    caption = tables(content)[-1].caption
+    curve = next(block for block in judgement_section(content).blocks if getattr(block, "name", "") == "dose_response")
+
+    assert "Here as there, batches of real + synthetic are drawn from both put together" in caption
+    assert "half of every batch" not in caption + curve.caption
+    assert "displace real ones" in curve.caption
+
+
 class TestSeveralSettings:
     def test_each_has_charts_of_its_own(self, content):
         blocks = judgement_section(content).blocks

@@ -19,6 +19,12 @@ real+vae-prior: images that a plain VAE makes of draws from its prior, in the sy
 Net = Literal["baseline", "optimised"]
 """The classifier of the configuration; and `judge.optimised`, or else the winner of a random search."""
 
+Mixture = Literal["half", "concatenated"]
+"""How real scans and others share the batches of an arm that has both."""
+
+MIXED: tuple[Arm, ...] = ("real+classic", "real+oversampling", "real+synthetic", "real+vae-prior")
+"""Arms whose networks see two kinds of scans."""
+
 _DOSED: tuple[Arm, ...] = ("synthetic", "real+synthetic")
 _COMPARED: tuple[Arm, ...] = ("real+oversampling", "real+vae-prior")
 
@@ -63,6 +69,9 @@ class JudgeConfig(Config):
     n_synthetic: one number, or several: then `synthetic` and `real+synthetic` are trained once with each, and what
         they are compared with (oversampling, draws from a prior) with the largest.
     smallest_effect: the difference of balanced accuracy, in [0, 1], below which an effect does not matter.
+    mixture: of real scans and others in a batch of an arm that has both. half: half of each, whatever their numbers;
+        concatenated: drawn from both put together, as published: with 50 real and 10 000 synthetic scans per diagnosis
+        0.5 % of what a network sees is real.
     draws: per_seed: every run of an arm has synthetic scans (and draws from a prior) of its own, so that intervals over
         seeds cover the draw; shared: all runs have the exported ones, as published. Scans that passed the screen are
         one set (`quarantine: exclude`), which all runs share. A fold has one run per arm, and one draw.
@@ -82,6 +91,7 @@ class JudgeConfig(Config):
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     bootstrap: int = Field(default=2000, ge=100)
     smallest_effect: float = Field(default=0.05, gt=0, lt=1)
+    mixture: Mixture = "half"
     draws: Literal["per_seed", "shared"] = "per_seed"
     quarantine: Literal["report", "exclude"] = "report"
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()

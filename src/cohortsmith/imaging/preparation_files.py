@@ -19,6 +19,7 @@ SOFTWARE = ("cohortsmith", "antspyx", "nibabel", "nilearn", "numpy", "scikit-lea
 _NEXT_TO_NOTHING = 0.05  # of the voxels around the brain; whole heads fill most of them
 # Settings that say what is written or decided, not what a prepared scan looks like.
 _WITHOUT_EFFECT = {"keep", "minimum_correlation", "decisions", "external_decisions", "template"}
+_WITHOUT_EFFECT_ON_SLICES = {"bias_field", "registration", "resolution", "brain_extraction", "deface"}
 
 
 def prepare_file(key: str, path: str, config: PreparationConfig) -> Stored:
@@ -34,7 +35,8 @@ def prepare_file(key: str, path: str, config: PreparationConfig) -> Stored:
 
 def effective_parameters(config: PreparationConfig) -> dict[str, Any]:
     """Give the settings that a prepared scan depends on, without paths."""
-    return config.model_dump(mode="json", exclude=_WITHOUT_EFFECT)
+    on_slices = _WITHOUT_EFFECT_ON_SLICES if config.kind == "slices" else set()
+    return config.model_dump(mode="json", exclude=_WITHOUT_EFFECT | on_slices)
 
 
 def software_versions(config: PreparationConfig) -> dict[str, str]:

@@ -91,6 +91,23 @@ def repeated(source: BatchSource, counts: tuple[int, int], seed: int) -> BatchSo
     return BatchSource(source.labels[origin], lambda rows, generator: source.images(origin[rows], generator))
 
 
+def concatenated(sources: tuple[BatchSource, ...]) -> BatchSource:
+    """Put sources one after the other into one."""
+    starts = np.cumsum([0, *(len(source.labels) for source in sources)])
+
+    def read(rows: Rows, generator: torch.Generator) -> Tensor:
+        of = np.searchsorted(starts, rows, side="right") - 1
+        places = [np.flatnonzero(of == index) for index in range(len(sources))]
+        parts = [
+            source.images(rows[where] - starts[index], generator)
+            for index, (source, where) in enumerate(zip(sources, places, strict=True))
+            if len(where)
+        ]
+        return torch.cat(parts)[np.argsort(np.concatenate(places))]
+
+    return BatchSource(np.concatenate([source.labels for source in sources]), read)
+
+
 def permute_labels(data: Labelled, seed: int) -> Labelled:
     """Give the labels to the images at random: the classes keep their sizes and lose their meaning."""
     return data._replace(labels=np.random.default_rng(seed).permutation(data.labels))
@@ -107,7 +124,7 @@ def draw_balanced(source: BatchSource, size: int, generator: torch.Generator) ->
 
 
 def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, seed: int) -> tuple[BatchSource, ...]:
-    """Say what the arm is trained on; where there are two sources, half of every batch is of each.
+    """Say what the arm is trained on: one source, or two that `sample_from` mixes half and half.
 
     Classes are balanced in every arm, so that the copies of `real+oversampling` differ from `real` only in which
     images a batch happens to hold: a control of what other draws alone change. `real+classic` has the originals and

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from cohortsmith.config.classifier import ClassifierConfig, EstimatorConfig, NeuralNetworkConfig
-from cohortsmith.config.judge import Arm, ClassicAugmentationConfig
+from cohortsmith.config.judge import Arm, ClassicAugmentationConfig, Mixture
 from cohortsmith.errors import TrainingError
 from cohortsmith.models.classifier import Classifier, build_classifier
 from cohortsmith.models.classifier_batches import (
@@ -25,6 +25,7 @@ from cohortsmith.models.classifier_batches import (
     SampleBatch,
     Training,
     arm_sources,
+    concatenated,
     permute_labels,
     sample_from,
     source_of,
@@ -53,7 +54,7 @@ class ClassifierFit(NamedTuple):
 class ArmJob(NamedTuple):
     """Everything one training of one arm needs; plain values that travel to a worker process.
 
-    prior: draws from the prior of a plain VAE, for the arm that compares with them.
+    prior: draws from the prior of a plain VAE, for the arm that compares with them. mixture: of two kinds of images.
     """
 
     arm: Arm
@@ -65,6 +66,7 @@ class ArmJob(NamedTuple):
     config: ClassifierConfig
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()
     prior: ImageSet | None = None
+    mixture: Mixture = "half"
 
 
 class ArmOutcome(NamedTuple):
@@ -144,7 +146,8 @@ def _run_network(
 ) -> ArmOutcome:
     if not isinstance(job.config, NeuralNetworkConfig):
         raise TypeError(f"no way to train a classifier of kind {job.config.kind}")
-    fit = train_classifier(sample_from(sources, job.config.batch_size), validation, job.config, job.seed)
+    mixed = (concatenated(sources),) if job.mixture == "concatenated" else sources
+    fit = train_classifier(sample_from(mixed, job.config.batch_size), validation, job.config, job.seed)
     probabilities = {name: predict(fit, test) for name, test in tests.items()}
     return ArmOutcome(job.arm, job.seed, fit.best_step, fit.history, probabilities, fit)
 

@@ -1,7 +1,7 @@
 """Which classifiers judged and what they saw, in words; every citation is a key of `works.WORKS`."""
 
 from cohortsmith.config.classifier import ClassifierConfig, NeuralNetworkConfig
-from cohortsmith.config.judge import JudgeConfig, Net
+from cohortsmith.config.judge import MIXED, JudgeConfig, Net
 from cohortsmith.config.random_search import RandomSearchConfig
 from cohortsmith.config.run import RunConfig
 from cohortsmith.reporting.wording import listed
@@ -23,8 +23,10 @@ _CLASSIFIERS = {
     "2011)",
     "sklearn_mlp": "Multi-layer perceptrons (Rumelhart et al. 1986) of scikit-learn (Pedregosa et al. 2011)",
 }
-# Arms whose networks see two kinds of scans, half of every batch each (`models.classifier_batches`).
-_HALF_REAL = ("real+classic", "real+oversampling", "real+synthetic", "real+vae-prior")
+_MIXTURES = {
+    "half": "half of every batch was drawn from the real scans and half from the others, whatever their number",
+    "concatenated": "every batch was drawn from real scans and others put together",
+}
 _OVERSAMPLED = (
     " Batches of real+oversampling have the same distribution as those of real scans alone, up to copies that do not "
     "come out even: that arm shows what other random draws alone change."
@@ -84,14 +86,11 @@ def _steps(config: RunConfig) -> str:
 def _seen(config: RunConfig) -> str:
     if not networks_of(config):
         return " They were fitted once to all scans of an arm, real and added ones put together."
-    mixed = [arm for arm in config.judge.arms if arm in _HALF_REAL]
-    half = (
-        f" In {listed(mixed)} half of every batch was drawn from the real scans and half from the others, whatever "
-        "their number."
-    ) * bool(mixed)
+    mixed = [arm for arm in config.judge.arms if arm in MIXED]
+    shares = f" In {listed(mixed)} {_MIXTURES[config.judge.mixture]}." * bool(mixed)
     return (
         " Every batch of a network was half controls and half patients, drawn with replacement, and all arms took the "
-        f"same number of steps.{half}{_OVERSAMPLED * ('real+oversampling' in mixed)}"
+        f"same number of steps.{shares}{_OVERSAMPLED * ('real+oversampling' in mixed)}"
     )
 
 

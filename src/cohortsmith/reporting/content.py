@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cohortsmith.config.judge import Mixture
 from cohortsmith.config.run import RunConfig
 from cohortsmith.evaluation.verdict import Verdict
 from cohortsmith.records import Rejection
@@ -100,6 +101,7 @@ class Judgement:
     scores: `score_runs`; arms: `summarise_arms`; differences: `compare_arms`.
     verdicts, rule: of `evaluation.verdict`. smallest_effect: the difference below which nothing matters.
     effect_sizes, calibration, subgroups: of `size_effects`, `calibrate_arms` and `compare_subgroups`.
+    mixture: of real scans and others in a batch (`judge.mixture`).
     failed: trainings that diverged or hardly learned (`evaluation.failed_trainings`).
     reference_lines: as arms, with `column` in place of the arm: what one clinical number alone tells.
     architectures, winner: of a random search, if there was one: one row per architecture (architecture,
@@ -116,6 +118,7 @@ class Judgement:
     calibration: pd.DataFrame | None = None
     subgroups: pd.DataFrame | None = None
     reference_lines: pd.DataFrame | None = None
+    mixture: Mixture = "half"
     failed: pd.DataFrame | None = None
     architectures: pd.DataFrame | None = None
     winner: Mapping[str, Any] | None = None

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cohortsmith.config.classifier import ClassifierConfig, read_classifier
-from cohortsmith.config.judge import JudgeConfig, NamedArm
+from cohortsmith.config.judge import MIXED, JudgeConfig, NamedArm
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
 from cohortsmith.fingerprints import fingerprint
@@ -149,9 +149,11 @@ def _job(
     tests: dict[str, ImageSet] = {name: part.sets[name] for name in TESTS if name in part.sets}
     tests |= {GAN_TEST: made.seen} if made.seen is not None else {}
     real, validation = part.sets["train"], part.sets["validation"]
-    return ArmJob(named.arm, seed, real, made.synthetic, validation, tests, config, judge.classic, made.prior)
+    made_of = (real, made.synthetic, validation, tests, config, judge.classic, made.prior)
+    return ArmJob(named.arm, seed, *made_of, judge.mixture)
 
 
 def _mark(job: ArmJob, about: dict[str, Any], subjects: str, made: str) -> str:
     varied = job.classic if job.arm == "real+classic" else None
-    return fingerprint("classify", about, job.config, varied, made, subjects)
+    mixture = [job.mixture] if job.mixture != "half" and job.arm in MIXED else []
+    return fingerprint("classify", about, job.config, varied, made, subjects, *mixture)

@@ -173,7 +173,7 @@ def gather_judgement(
     """Gather the classifiers' scores and the verdict; further: by the names of `Judgement`."""
     verdicts = [Verdict(**one) for one in verdict["verdicts"]]
     scores, rule = per_setting(score_runs, predictions), verdict["rule"]
-    return Judgement(scores, arms, differences, verdicts, rule, judge.smallest_effect, **further)
+    return Judgement(scores, arms, differences, verdicts, rule, judge.smallest_effect, mixture=judge.mixture, **further)
 
 
 def gather_fidelity(fidelity: pd.DataFrame, fidelity_summary: dict[str, list[str]], **further: Any) -> Fidelity:

@@ -38,6 +38,14 @@ _CALIBRATION = (
 )
 
 
+_SHARES = {
+    "half": "half of every batch of real + synthetic is real whatever the number: more synthetic scans bring variety, "
+    "neither a larger share of what is seen nor longer training.",
+    "concatenated": "batches of real + synthetic are drawn from both put together: more synthetic scans bring variety "
+    "and displace real ones, but no longer training.",
+}
+
+
 def judgement_section(content: ReportContent) -> Section:
     """Say whether synthetic scans help, or why that was not asked."""
     title = "Do the synthetic scans help?"
@@ -129,8 +137,7 @@ def _doses(judgement: Judgement) -> list[Block]:
             "What more synthetic scans bring: balanced accuracy minus that of real images alone, with intervals, over "
             "the number of synthetic scans per diagnosis. Points are shifted a little so that none hides another; all "
             "panels have one scale, and intervals that are longer than it are cut. Networks take the same number of "
-            "steps in every arm, and half of every batch of real + synthetic is real whatever the number: more "
-            "synthetic scans bring variety, neither a larger share of what is seen nor longer training. "
+            f"steps in every arm, and {_SHARES[judgement.mixture]} "
             f"Grey band: too small to matter (±{judgement.smallest_effect:g}).",
             name="dose_response",
         )

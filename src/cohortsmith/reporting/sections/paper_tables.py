@@ -30,11 +30,18 @@ _BESIDE = (
     f"Balanced accuracy in %, mean ± standard deviation over runs, beside that of {SOURCE}; a dash where nothing was "
     "run or published. Best: of all numbers of synthetic scans, the one with the highest mean on the very test set "
     "that it is shown for, as published; it flatters. Subjects and splits are not the same, and training is not "
-    "either. Here classes are balanced and half of every batch of real + synthetic is real, whatever the number of "
+    "either. "
+)
+_TRAINING = {
+    "half": "Here classes are balanced and half of every batch of real + synthetic is real, whatever the number of "
     "synthetic scans, and all arms take the same number of optimiser steps. There a network goes for a fixed number of "
     "epochs (baseline 100, optimised 50) over synthetic and real scans put together: with 50 real and 10 000 synthetic "
-    "ones per diagnosis about 0.5 % of what it sees is real, and its steps grow with the number of scans."
-)
+    "ones per diagnosis about 0.5 % of what it sees is real, and its steps grow with the number of scans.",
+    "concatenated": "Here classes are balanced, and all arms take the same number of optimiser steps. There a network "
+    "goes for a fixed number of epochs (baseline 100, optimised 50), so that its steps grow with the number of scans. "
+    "Here as there, batches of real + synthetic are drawn from both put together: with 50 real and 10 000 synthetic "
+    "ones per diagnosis about 0.5 % of what a network sees is real.",
+}
 _SEARCHED = (
     " The optimised network is the winner of this run's own search; the published one, of another search, is another."
 )
@@ -87,7 +94,8 @@ def _beside_published(config: RunConfig | None, judgement: Judgement) -> Iterato
     rows = [row for net, network in networks.items() if network for row in _rows(config, judgement, net, network)]
     if rows:
         header = ["training set", "net", "published network", "trained on", *_columns("ours"), *_columns("published")]
-        yield Table(_BESIDE + _SEARCHED * config.judge.is_searched, header, rows, [False] * 4 + [True] * 4)
+        told = _BESIDE + _TRAINING[config.judge.mixture]
+        yield Table(told + _SEARCHED * config.judge.is_searched, header, rows, [False] * 4 + [True] * 4)
     others = [net for net, network in networks.items() if network is None]
     if others:
         why = "the published networks are others, or see images of another size"
