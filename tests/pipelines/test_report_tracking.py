@@ -10,12 +10,13 @@ from cohortsmith.pipelines.report.pipeline import create_pipeline
 from cohortsmith.pipelines.report.tracking_nodes import track_arms
 
 STUDY = StudyConfig(name="own", source="bids", labels=("CN", "AD"))
+MEANS = ("balanced_accuracy", "sensitivity", "specificity", "auc", "brier", "calibration_error")
 
 
 def arm(training_set: str, test_set: str, name: str, accuracy: float, n_synthetic: int = 0) -> dict:
     found = {"training_set": training_set, "net": "baseline", "test_set": test_set, "arm": name}
     found |= {"n_synthetic": n_synthetic, "n_seeds": 4, "balanced_accuracy_sd": np.nan, "low": 0.5, "high": 0.9}
-    return found | {f"{metric}_mean": accuracy for metric in ("balanced_accuracy", "sensitivity", "specificity", "auc")}
+    return found | {f"{metric}_mean": accuracy for metric in MEANS}
 
 
 @pytest.fixture
@@ -61,6 +62,7 @@ def test_means_bear_the_names_of_single_runs_and_what_is_unknown_is_left_out(arm
 
     assert (real.metrics["test.balanced_accuracy"], real.metrics["external.balanced_accuracy"]) == (0.7, 0.6)
     assert next(iter(real.metrics)) == "test.balanced_accuracy"
+    assert {f"test.{name}" for name in MEANS} <= set(real.metrics)
     assert "test.balanced_accuracy.sd" not in real.metrics
     assert "test.minus_real" not in real.metrics
     assert enlarged.metrics["test.minus_real.low"] == 0.02
