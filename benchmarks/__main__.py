@@ -15,6 +15,7 @@ BENCHMARKS = (
     "decoding_memory",
     "scaling",
     "classifier",
+    "classifier_two_cores",
     "ingestion",
     "preparation",
     "tracking",

@@ -123,11 +123,11 @@ def _hours(steps: dict[str, float], look: float) -> float:
 def _steps(files: list[Path], data: Labelled, effort: Effort) -> dict[str, Timing]:
     real, synthetic = source_of(data), source_of(random_latents())
     contestants = {
-        "plain, no workers": _plain_step(files, 0),
-        "plain, 2 workers": _plain_step(files, 2),
-        "ours, real": _our_step((real,)),
-        "ours, synthetic": _our_step((synthetic,)),
-        "ours, real + synthetic": _our_step((real, synthetic)),
+        "plain, no workers": plain_step(files, 0),
+        "plain, 2 workers": plain_step(files, 2),
+        "ours, real": our_step((real,)),
+        "ours, synthetic": our_step((synthetic,)),
+        "ours, real + synthetic": our_step((real, synthetic)),
     }
     times = compare({label: _together(step) for label, step in contestants.items()}, effort.repeats, effort.tries)
     return {label: timing._replace(seconds=timing.seconds / TOGETHER) for label, timing in times.items()}
@@ -170,7 +170,7 @@ def _evaluations(data: Labelled, effort: Effort) -> dict[str, Timing]:
         return compare({"plain": lambda: plain(images), "ours": lambda: ours(images)}, effort.repeats, effort.tries)
 
 
-def _plain_step(files: list[Path], workers: int) -> Callable[[], object]:
+def plain_step(files: list[Path], workers: int) -> Callable[[], object]:
     torch.manual_seed(0)
     network = plain_network().train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
@@ -193,7 +193,7 @@ def _forever(loader: DataLoader) -> Iterator[tuple[Tensor, Tensor]]:
         yield from loader
 
 
-def _our_step(sources: tuple[BatchSource, ...]) -> Callable[[], object]:
+def our_step(sources: tuple[BatchSource, ...]) -> Callable[[], object]:
     generator = torch.Generator().manual_seed(0)
     network = build_classifier(Conv5FC3DownConfig(), SHAPE, generator).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
