@@ -183,6 +183,14 @@ def test_the_rule_names_its_numbers() -> None:
     assert "99% interval (Bonferroni over all such intervals of the run)" in rule
 
 
+@pytest.mark.parametrize(("runs", "tested"), [("seeds", " test subjects per"), ("repeats", "48 subjects per")])
+def test_a_cross_validation_tests_every_subject(runs: str, tested: str) -> None:
+    unsure = ROW._replace(low=-0.1, high=0.1, seed_variance=0.0)
+    verdict = give_verdicts(NO_CONTROL, pd.DataFrame([unsure]), 0.05, runs)[0]
+
+    assert tested in verdict.sentence
+
+
 def test_the_rule_says_whether_the_draw_of_synthetic_scans_is_covered() -> None:
     assert "seeds, each with its own draw of synthetic scans, and of test subjects" in state_rule(0.95, 0.05)
     assert "the choice of seeds and of test subjects" in state_rule(0.95, 0.05, has_own_draws=False)

@@ -148,7 +148,5 @@ def _what_is_missing(row: Difference, smallest_effect: float, runs: str) -> str:
     seeds, subjects = count_needed(row, smallest_effect)
     seeds, subjects = max(seeds, MINIMUM_SEEDS), max(subjects, MINIMUM_SUBJECTS)
     enough = f"the same {seeds} {runs} and about" if seeds == row.n_seeds else f"about {seeds} {runs} and"
-    return (
-        f"; {enough} {subjects} test subjects per class would show effects of {smallest_effect:g} {POWER:.0%} of the "
-        "time"
-    )
+    tested = "test subjects" if runs == "seeds" else "subjects"  # a repeat tests everybody
+    return f"; {enough} {subjects} {tested} per class would show effects of {smallest_effect:g} {POWER:.0%} of the time"

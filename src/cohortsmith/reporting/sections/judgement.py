@@ -109,9 +109,9 @@ def _of_setting(judgement: Judgement, setting: Setting, *, several: bool) -> lis
 def _scores_picture(scores: pd.DataFrame, arms: pd.DataFrame, name: str) -> Picture:
     return Picture(
         draw_arm_scores(scores, arms),
-        "Balanced accuracy of every arm on each test set: one dot per seed, the mean with its interval.",
-        "Balanced accuracy on real test subjects: one dot per seed, diamond and line the mean with its interval "
-        "over seeds and subjects. The random-labels arm must lie at chance.",
+        "Balanced accuracy of every arm on each test set: one dot per run, the mean with its interval.",
+        "Balanced accuracy on real test subjects: one dot per run (seed, or repeat of a cross-validation), diamond and "
+        "line the mean with its interval over runs and subjects. The random-labels arm must lie at chance.",
         name=name,
     )
 
@@ -198,8 +198,8 @@ def arm_header() -> list[str]:
 def _arms_table(arms: pd.DataFrame) -> Table:
     header = arm_header()
     caption = (
-        "Mean ± standard deviation over seeds; interval of the mean balanced accuracy over seeds and subjects, cut at "
-        "0 and 1."
+        "Mean ± standard deviation over runs (seeds, or repeats); interval of the mean balanced accuracy over runs and "
+        "subjects, cut at 0 and 1."
     )
     return Table(caption, header, arm_rows(arms), [False, False, *[True] * (len(header) - 2)])
 
