@@ -136,6 +136,7 @@ def test_arms_are_still_compared_by_the_runs_that_both_have(n_folds):
     left = predict(n_folds, ("synthetic", 1), ("real", 1))
 
     expected = compare_setting(left, 0.95, 100, np.random.default_rng(0))
+    assert compared["n_seeds"].tolist() == [2]
     assert compared["difference"].tolist() == pytest.approx(expected["difference"].tolist())
     assert np.isfinite(compared[["low", "high"]].to_numpy()).all()
 

@@ -59,17 +59,19 @@ def widen_by_folds(compared: pd.DataFrame, predictions: pd.DataFrame) -> pd.Data
     """Give rows of `compare_arms` the wider of their own interval and that of the corrected resampled t-test.
 
     For subjects that every fold tests (an external study) as well: the folds of a repeat share most of their training
-    subjects, and so are no independent runs. n_seeds becomes the number of repeats. The corrected variance hardly
-    shrinks with repeats; with subjects as 1 / n where folds test and train on the same ones, else it is not known.
+    subjects, and so are no independent runs. n_seeds becomes the number of repeats that an arm and the real one both
+    have. The corrected variance hardly shrinks with repeats; with subjects as 1 / n where folds test and train on the
+    same ones, else it is not known.
     """
-    repeats = int(predictions["seed"].nunique())
     differences, n_folds = _difference_per_fold(predictions), predictions["fold"].nunique()
-    is_external = _count_tested_twice(predictions) > 0
+    is_external, repeats = _count_tested_twice(predictions) > 0, _count_shared_repeats(predictions)
     rows = [
         _with_second_opinion(
-            row, corrected_resampled(differences[row.test_set, row.arm], n_folds), is_external=is_external
+            row._replace(n_seeds=repeats[row.arm]),
+            corrected_resampled(differences[row.test_set, row.arm], n_folds),
+            is_external=is_external,
         )
-        for row in (Difference(*values)._replace(n_seeds=repeats) for values in compared.itertuples(index=False))
+        for row in (Difference(*values) for values in compared.itertuples(index=False))
     ]
     return pd.DataFrame(rows, columns=[*Difference._fields, *_OWN])
 
@@ -101,6 +103,11 @@ def _count_tested_twice(predictions: pd.DataFrame) -> int:
     """Count the subjects of a repeat that several of its folds test."""
     folds = predictions.groupby([*_RUN, "participant_id"])["fold"].nunique()
     return int((folds > 1).sum())
+
+
+def _count_shared_repeats(predictions: pd.DataFrame) -> dict[str, int]:
+    repeats = {str(arm): set(rows["seed"]) for arm, rows in predictions.groupby("arm")}
+    return {arm: len(own & repeats[REFERENCE]) for arm, own in repeats.items()}
 
 
 def _difference_per_fold(predictions: pd.DataFrame) -> dict[tuple[str, str], NDArray[np.float64]]:
