@@ -16,3 +16,7 @@ for _name, _value in {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
 }.items():
     os.environ[_name] = _value
+
+# Large tensors lie in huge pages (Linux; before PyTorch makes its first one): without them, much of a training step
+# on a processor is the system handing out small pages.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")

@@ -20,6 +20,7 @@ from cohortsmith.models.classifier_batches import (
     sample_from,
     source_of,
 )
+from cohortsmith.models.classifier_decoding import BLOCK
 
 CLASSIC = ClassicAugmentationConfig()
 
@@ -149,9 +150,18 @@ def test_only_images_of_some_batch_are_decoded_and_no_block_is_filled_up(size, i
 
     made = Latents(torch.full((50, 2), 0.9), np.arange(50) % 2, (decoder, decoder))
     sample = sample_from(arm_sources("real+synthetic", Training(REAL, made), CLASSIC, 0), size)
-    batches = [sample(torch.Generator().manual_seed(k))[0] for k in range(4)]
+    n_batches = 2 * BLOCK // images_per_batch
+    batches = [sample(torch.Generator().manual_seed(k))[0] for k in range(n_batches)]
     assert all((images == 0.9).all(dim=(1, 2, 3)).sum() == images_per_batch for images in batches)
-    assert sum(decoded) == 4 * images_per_batch
+    assert decoded == [BLOCK, BLOCK]
+
+
+def test_batches_of_real_images_are_drawn_one_by_one() -> None:
+    read = []
+    source = source_of(REAL)
+    watched = source._replace(images=lambda rows, generator: read.append(len(rows)) or source.images(rows, generator))
+    sample_from((watched,), 4)(torch.Generator())
+    assert read == [4]
 
 
 def test_sources_put_together_give_each_row_its_own_image_and_label_in_any_order() -> None:

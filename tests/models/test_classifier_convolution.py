@@ -68,7 +68,7 @@ def test_without_moments_the_maxima_are_the_same(shape, layout, n_channels, trac
     torch.testing.assert_close(found, one_after_the_other(images, weight, layout)[0], atol=1e-12, rtol=1e-10)
 
 
-@pytest.mark.parametrize("room", [1, 2**25])
+@pytest.mark.parametrize("room", [1, 16_000, 80_000, 2**25])  # bytes; a plane of members has 7 680, an image 38 400
 def test_batches_that_do_not_fit_the_cache_are_taken_in_parts(room, monkeypatch) -> None:
     monkeypatch.setattr(classifier_phases, "IN_CACHE", room)
     images, weight = draw((9, 10, 11), 1)

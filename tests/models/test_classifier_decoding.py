@@ -14,13 +14,14 @@ from cohortsmith.config.classifier import CustomConfig
 from cohortsmith.config.generator import NetworkConfig, TrainingConfig, VAEConfig
 from cohortsmith.errors import CohortsmithError
 from cohortsmith.models.checkpoint import to_checkpoint
-from cohortsmith.models.classifier_batches import Labelled, Latents, sample_from, source_of
+from cohortsmith.models.classifier_batches import BatchSource, Labelled, Latents, sample_from, source_of
 from cohortsmith.models.classifier_decoding import BLOCK, decode_in_blocks, decoder_of, decoder_of_file
 from cohortsmith.models.classifier_training import train_classifier
 from cohortsmith.models.fitted import FittedVAE
+from cohortsmith.models.networks import Decoder, initialise
 from cohortsmith.models.training import fit_vae
 
-SHAPE = (9, 10)
+SHAPE = (9, 11)
 N = 61  # not a multiple of the block
 
 
@@ -56,10 +57,14 @@ def test_any_rows_are_the_images_decoded_beforehand_bit_for_bit(latents, decoded
     assert torch.equal(found, source_of(decoded).images(chosen, torch.Generator()))
 
 
+def drawn_alike(data: Latents | Labelled) -> BatchSource:
+    return source_of(data)._replace(together=BLOCK)
+
+
 def test_batches_and_trained_weights_are_the_same_bits(latents, decoded) -> None:
     config = CustomConfig(channels=(2,), strides=(1,), dense=(), batch_size=8, optimizer_steps=6, evaluations=2)
     one, other = (
-        train_classifier(sample_from((source_of(data),), 8), source_of(decoded), config, seed=3).state
+        train_classifier(sample_from((drawn_alike(data),), 8), source_of(decoded), config, seed=3).state
         for data in (latents, decoded)
     )
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -109,7 +114,7 @@ def test_a_worker_that_lives_on_never_decodes_by_an_earlier_generator_of_the_sam
         decoder_of_file(path, "third")(torch.zeros(BLOCK, 3))
 
 
-def test_of_ten_thousand_images_only_those_of_a_batch_are_decoded() -> None:
+def test_of_ten_thousand_images_only_a_block_of_either_class_is_decoded() -> None:
     held = []
 
     def decoder(points: torch.Tensor) -> torch.Tensor:
@@ -119,5 +124,17 @@ def test_of_ten_thousand_images_only_those_of_a_batch_are_decoded() -> None:
     data = Latents(torch.zeros(10_000, 2), np.arange(10_000) % 2, (decoder, decoder))
     images, _ = sample_from((source_of(data),), 16)(torch.Generator())
     assert images.shape == (16, 1, 20, 20, 20)
-    assert max(held) == BLOCK
-    assert sum(held) == 16
+    assert held == [BLOCK, BLOCK]
+
+
+@settings(max_examples=10, deadline=None)
+@given(place=st.integers(0, BLOCK - 1), seed=st.integers(0, 99))
+def test_an_image_as_wide_as_a_scan_has_the_same_bits_at_any_place_of_a_block(place, seed) -> None:
+    random = torch.Generator().manual_seed(seed)
+    decoder = Decoder(3, (300, 200), 40_009).requires_grad_(False)
+    initialise(decoder, random)
+    points = torch.randn(BLOCK, 3, generator=random)
+    alone = torch.zeros(BLOCK, 3)
+    alone[0] = points[place]
+    assert torch.equal(decoder.decode(points)[place], decoder.decode(alone)[0])
+    torch.testing.assert_close(decoder.decode(points), decoder(points), atol=1e-5, rtol=1e-5)

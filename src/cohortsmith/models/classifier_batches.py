@@ -54,11 +54,13 @@ ImageSet = Labelled | Latents
 class BatchSource(NamedTuple):
     """Labels (n,), and a function from rows (B,) below n to images (B, 1, *shape) in [0, 1].
 
-    Only sources that vary their images draw from the generator.
+    Only sources that vary their images draw from the generator. together: how many images of a class are best made
+    at once.
     """
 
     labels: NDArray[np.int64]
     images: Callable[[Rows, torch.Generator], Tensor]
+    together: int = 1
 
 
 class Training(NamedTuple):
@@ -105,7 +107,8 @@ def concatenated(sources: tuple[BatchSource, ...]) -> BatchSource:
         ]
         return torch.cat(parts)[np.argsort(np.concatenate(places))]
 
-    return BatchSource(np.concatenate([source.labels for source in sources]), read)
+    together = max(source.together for source in sources)
+    return BatchSource(np.concatenate([source.labels for source in sources]), read, together)
 
 
 def permute_labels(data: Labelled, seed: int) -> Labelled:
@@ -152,9 +155,9 @@ def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, se
 def sample_from(sources: tuple[BatchSource, ...], size: int) -> SampleBatch:
     """Draw batches of `size` (a multiple of 4) from one source, or half from each of two.
 
-    Small batches are drawn several at once: decoding takes as long for a part of a block as for a whole one.
+    Small batches of decoded images are drawn several at once: a part of a block takes as long as a whole one.
     """
-    at_once = max(1, 2 * BLOCK * len(sources) // size)
+    at_once = max(1, 2 * max(source.together for source in sources) * len(sources) // size)
     waiting: list[Batch] = []
 
     def sample(generator: torch.Generator) -> Batch:
@@ -200,7 +203,7 @@ def _decoded(data: Latents) -> BatchSource:
             images[places, 0] = decoded
         return images
 
-    return BatchSource(data.labels, read)
+    return BatchSource(data.labels, read, BLOCK)
 
 
 def _copies(data: Training) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from cohortsmith.config.generator import NetworkConfig
+from cohortsmith.models.matrix_product import product
 from cohortsmith.models.shared_weight import SharedWeight, apply_shared
 from cohortsmith.models.wide_linear import WideLinear
 
@@ -60,6 +61,12 @@ class ImageDecoder(nn.Module, ABC):
     def start_at(self, logits: Tensor) -> None:
         """Start at an image (D,) of logits."""
 
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Give the logits of (B, d) -> (B, D), without a graph."""
+        logits: Tensor = self(latents)
+        return logits
+
 
 class Decoder(ImageDecoder):
     """The encoder mirrored: latents (B, d) -> logits (B, D); their sigmoid is the image."""
@@ -79,6 +86,11 @@ class Decoder(ImageDecoder):
     def start_at(self, logits: Tensor) -> None:
         """Start at an image (D,) of logits."""
         self.logits.bias.data.copy_(logits)
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """Give the logits of (B, d) -> (B, D), without a graph."""
+        return product(self.trunk(latents), self.logits.weight).add_(self.logits.bias)
 
 
 class MetricNetwork(nn.Module):
