@@ -19,6 +19,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 KEDRO = Path(sys.executable).with_name("kedro")
 ARMS = ["real", "real+classic", "real+oversampling", "synthetic", "real+synthetic", "real+vae-prior", "random-labels"]
+N_EARLY = 4 * 7  # trainings of the four arms without synthetic scans: one seed, and two repeats of three folds
 N = 15  # subjects of each diagnosis
 SHARED = {
     "preparation": {"kind": "slices", "downsample": 1},
@@ -85,6 +86,13 @@ def run(words: list[str], home: Path) -> subprocess.CompletedProcess[str]:
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
     return finished
+
+
+def wait_for(folder: Path, n_records: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 400
+    while len(list(folder.glob("*.json"))) < n_records:
+        assert time.monotonic() < deadline and process.poll() is None, "waited in vain"
+        time.sleep(0.2)
 
 
 def table(home: Path, layer: str, study: str, name: str) -> pd.DataFrame:
@@ -182,17 +190,20 @@ class TestCrossValidation:
         words = command(configuration, "folds")
         process = subprocess.Popen(words, cwd=ROOT, env=within(tmp_path), stderr=subprocess.DEVNULL)
         finished = tmp_path / "data" / "07_model_output" / "folds" / "classifiers"
-        deadline = time.monotonic() + 400
-        while len(list(finished.glob("*.json"))) < 12:
-            assert time.monotonic() < deadline and process.poll() is None, "waited in vain"
-            time.sleep(0.2)
-        while_running = run([*words, "--pipelines", "interim"], tmp_path)
+        wait_for(finished, 4, process)
+        process.send_signal(signal.SIGSTOP)
+        at_first = run([*words, "--pipelines", "interim"], tmp_path)
+        process.send_signal(signal.SIGCONT)
+        wait_for(finished, N_EARLY + 6, process)
+        later = run([*words, "--pipelines", "interim"], tmp_path)
         process.send_signal(signal.SIGKILL)
         process.wait()
         again = run(words, tmp_path)
 
-        assert "of 49 trainings are finished" in while_running.stdout
-        assert "random-labels" in while_running.stdout
+        assert f"of 49 trainings are finished; {49 - N_EARLY} wait for generators or a search" in at_first.stdout
+        assert "random-labels" in at_first.stdout and "synthetic" not in at_first.stdout
+        assert "of 49 trainings are finished." in later.stdout
+        assert "real+synthetic" in later.stdout
         assert "train generators of all partitions" not in again.stderr
         written = [(place / "data/07_model_output/folds/predictions.tsv").read_text() for place in (tmp_path, folds)]
         assert written[0] == written[1]

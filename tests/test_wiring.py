@@ -20,11 +20,15 @@ MEMORY_ONLY = (
     "tracked_runs",
     "tracked_metrics",
     "networks",
-    "synthetic_sources",
+    "_sources",
     "_jobs",
+    "_seed",
+    "_parameters",
+    "questions",
     "current_runs",
     ".report_part",
 )
+INTERIM = ("gather_finished_sources", "choose_networks_so_far", "plan_so_far", "show_interim")
 
 
 @pytest.fixture(scope="module", params=ENVIRONMENTS)
@@ -80,8 +84,20 @@ def test_the_whole_run_is_the_sum_of_the_stages(catalog_and_pipelines):
     _, pipelines = catalog_and_pipelines
     whole = {node.name for node in pipelines["__default__"].nodes}
 
-    assert {node.name for name in pipelines for node in pipelines[name].nodes} - whole <= {"show_interim"}
+    assert {node.name for name in pipelines for node in pipelines[name].nodes} - whole <= set(INTERIM)
     assert {node.name for name in set(pipelines) - {"__default__"} for node in pipelines[name].nodes} >= whole
+
+
+def test_classifiers_that_need_no_synthetic_scans_come_before_generators(catalog_and_pipelines):
+    _, pipelines = catalog_and_pipelines
+    order = [node.name for node in pipelines["__default__"].nodes]
+    if "judge" not in pipelines:
+        pytest.skip("nothing is judged in this environment")
+    generators = [name for name in order if "generator" in name and "fit" in name]
+
+    assert len(generators) == 3
+    assert order.index("train_early_classifiers") < min(map(order.index, generators))
+    assert max(map(order.index, generators)) < order.index("train_classifiers")
 
 
 def test_base_and_environments_agree_on_the_keys():

@@ -11,12 +11,18 @@ from cohortsmith.config.classifier import CustomConfig
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.split import SplitConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.errors import StudyError
+from cohortsmith.errors import LeakageError, StudyError
 from cohortsmith.evaluation.folds import assign_folds
 from cohortsmith.evaluation.partitions import partition_scans
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import Latents
-from cohortsmith.pipelines.judge.jobs import choose_networks, is_current, plan_classifiers
+from cohortsmith.pipelines.judge.jobs import (
+    choose_networks,
+    is_current,
+    plan_classifiers,
+    plan_early_classifiers,
+    plan_so_far,
+)
 from cohortsmith.pipelines.judge.predictions import collect_predictions
 from cohortsmith.pipelines.judge.sources import Source
 
@@ -25,6 +31,8 @@ ARMS = ("real", "real+classic", "real+oversampling", "synthetic", "real+syntheti
 JUDGE = JudgeConfig(arms=ARMS, n_synthetic=(2, 5), n_seeds=3, first_seed=40, bootstrap=100)
 SPLIT = SplitConfig(folds=2, repeats=2, validation=0.3, minimum_per_class=2)
 N = 16
+FOLDER = Path("weights")
+EARLY = {"real", "real+classic", "real+oversampling", "random-labels"}
 
 
 def splits() -> pd.DataFrame:
@@ -77,7 +85,8 @@ def images(tmp_path: Path) -> np.ndarray:
 def plan(images, table, judge=JUDGE, sources=None, networks=None, scans=None):
     networks = networks or choose_networks({"kind": "custom"}, judge)
     sources = sources_of(table) if sources is None else sources
-    return plan_classifiers(STUDY, judge, networks, splits() if scans is None else scans, table, images, sources, None)
+    scans = splits() if scans is None else scans
+    return plan_classifiers(STUDY, judge, networks, scans, table, images, sources, FOLDER)
 
 
 def test_every_training_set_net_arm_dose_and_seed_is_trained_once(images):
@@ -134,8 +143,7 @@ def test_every_job_sees_its_own_partition(images):
 
     for planned in plan(images, table).values():
         side = sides[planned.about["partition"]]
-        tests = {name: part for name, part in planned.job.tests.items() if name != "synthetic"}
-        given = {"train": planned.job.real, "validation": planned.job.validation, **tests}
+        given = {"train": planned.job.real, "validation": planned.job.validation, **planned.job.tests}
         assert {name: list(part.rows) for name, part in given.items()} == {
             name: list(side.index[side == name]) for name in ("train", "validation", "test", "external")
         }
@@ -175,21 +183,65 @@ def test_a_fold_sees_the_only_draw_of_its_generators_in_every_repeat(images):
     assert {made_by(one).points[0, 0].item() for one in dealt} == {0}
 
 
-def test_the_synthetic_scans_that_networks_are_tested_on_are_the_same_for_every_seed(images):
-    jobs = [one.job for one in plan(images, partitions("train-full")).values() if one.about["arm"] == "real"]
+def test_early_trainings_are_those_of_the_whole_plan_that_need_no_generator_and_no_search(images):
+    table = partitions("train-full", "train-1", folds=True)
+    judge = JUDGE.model_copy(update={"nets": ("baseline", "optimised")})
+    networks = choose_networks({"kind": "custom"}, judge)
+    early = plan_early_classifiers(STUDY, judge, networks, splits(), table, images, FOLDER)
+    whole = plan(images, table, judge, networks=choose_networks({"kind": "custom"}, judge, {"kind": "mlp"}))
 
-    assert len(jobs) == 3
-    assert {job.tests["synthetic"].points[0, 0].item() for job in jobs} == {0}
+    assert {key: one.fingerprint for key, one in early.items()} == {
+        key: one.fingerprint
+        for key, one in whole.items()
+        if one.about["net"] == "baseline" and one.about["arm"] in EARLY
+    }
+    assert {one.about["arm"] for one in early.values()} == EARLY
 
 
-def test_the_real_arm_alone_is_also_tested_on_the_synthetic_scans_of_its_own_partition(images):
-    jobs = plan(images, partitions("train-full"))
-    tested = {one.about["arm"] for one in jobs.values() if "synthetic" in one.job.tests}
-    seen = next(one.job.tests["synthetic"] for one in jobs.values() if one.about["arm"] == "real")
+def test_early_trainings_are_refused_where_a_subject_is_on_two_sides(images):
+    table = partitions("train-full")
+    table.loc[table["split"].eq("test").idxmax(), "participant_id"] = table["participant_id"].iloc[0]
 
-    assert tested == {"real"}
-    assert len(seen.labels) == len(seen.points) == 2 * int(seen.labels.sum())
-    assert seen.points[:2, 0].tolist() == [0, 1]
+    with pytest.raises(LeakageError, match="sub-00"):
+        plan_early_classifiers(STUDY, JUDGE, choose_networks({}, JUDGE), splits(), table, images, FOLDER)
+
+
+def test_in_the_middle_of_a_run_what_waits_for_generators_or_a_search_is_counted_alone(images):
+    table = partitions("train-full", "train-1")
+    judge = JUDGE.model_copy(update={"nets": ("baseline", "optimised")})
+    networks, whole = choose_networks({"kind": "custom"}, judge), sources_of(table)
+    there = {key: one for key, one in whole.items() if key == ("train-full", "synthetic")}
+    there["train-1", "prior"] = whole["train-1", "prior"][:1]
+    of_one_draw = {key: tuple(one._replace(draws=one.draws[:1]) for one in two) for key, two in there.items()}
+    with_made = {f"{arm}-{n}" for arm in ("synthetic", "real+synthetic") for n in (2, 5)}
+
+    for sources, made in (({}, 0), (there, 4 * 3), (of_one_draw, 4)):
+        jobs, n_jobs = plan_so_far(STUDY, judge, networks, splits(), table, images, sources, FOLDER)
+        seen = [one.about for one in jobs.values() if one.about["arm"] not in EARLY]
+        assert n_jobs == 2 * 2 * 9 * 3
+        assert len(jobs) - len(seen) == 2 * 4 * 3
+        assert len(seen) == made
+        assert {(one["partition"], one["arm"]) for one in seen} <= {("train-full", arm) for arm in with_made}
+
+
+@pytest.mark.parametrize(("keep", "kept"), [("real", {"real"}), ("all", {named.name for named in JUDGE.named_arms})])
+def test_weights_are_kept_under_the_trainings_own_name_with_whom_they_saw(images, keep, kept):
+    table = partitions("train-full")
+    jobs = plan(images, table, JUDGE.model_copy(update={"keep_weights": keep}))
+
+    assert {one.about["arm"] for one in jobs.values() if one.weights} == kept
+    assert all(one.weights == FOLDER / f"{key}.safetensors" for key, one in jobs.items() if one.weights)
+    seen = set(table.loc[table["split"].isin(["train", "validation"]), "participant_id"])
+    assert {one.subjects for one in jobs.values()} == {tuple(sorted(seen))}
+
+
+def test_classifiers_that_are_no_networks_have_no_weights_to_keep(images):
+    judge = JUDGE.model_copy(update={"keep_weights": "all"})
+    jobs = plan(
+        images, partitions("train-full"), judge, networks=choose_networks({"kind": "support_vector_machine"}, judge)
+    )
+
+    assert {one.weights for one in jobs.values()} == {None}
 
 
 def test_a_partition_without_its_generators_is_named(images):
@@ -212,9 +264,7 @@ def test_a_training_is_outdated_by_what_it_depends_on_and_by_nothing_else(images
     other_scan = splits().assign(fingerprint=["other", *splits()["fingerprint"][1:]])
 
     assert arms_that_change(before, plan(images, table)) == set()
-    assert arms_that_change(before, plan(images, table, sources=sources_of(table, 1))) == made | {
-        "real"
-    }  # tested on them
+    assert arms_that_change(before, plan(images, table, sources=sources_of(table, 1))) == made
     assert arms_that_change(before, plan(images, table, classic)) == {"real+classic"}
     assert arms_that_change(before, plan(images, table, scans=other_scan)) == every
     together = plan(images, table, JUDGE.model_copy(update={"mixture": "concatenated"}))
@@ -236,9 +286,7 @@ def test_what_was_trained_with_controls_for_patients_is_trained_again(images):
     table = partitions(folds=True)
     swapped = STUDY.model_copy(update={"labels": STUDY.labels[::-1]})
     one, other = (
-        plan_classifiers(
-            study, JUDGE, choose_networks({}, JUDGE), splits(), table, images, sources_of(table), pd.DataFrame()
-        )
+        plan_classifiers(study, JUDGE, choose_networks({}, JUDGE), splits(), table, images, sources_of(table), FOLDER)
         for study in (STUDY, swapped)
     )
 

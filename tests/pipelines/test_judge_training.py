@@ -1,11 +1,13 @@
 """One training that fails stops no other one, and what diverged is left out and named."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cohortsmith.config.classifier import CustomConfig
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import StudyConfig
@@ -13,9 +15,13 @@ from cohortsmith.errors import CohortsmithError, StudyError, TrainingError
 from cohortsmith.evaluation.settings import compare_setting
 from cohortsmith.execution import Outcome
 from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.classifier_batches import Labelled, source_of
+from cohortsmith.models.classifier_file import read_about, read_classifier_file
+from cohortsmith.models.classifier_training import ArmJob
+from cohortsmith.models.classifier_training import predict as say_of
 from cohortsmith.pipelines.judge import nodes
 from cohortsmith.pipelines.judge.jobs import PlannedJob, choose_networks
-from cohortsmith.pipelines.judge.nodes import train_classifiers
+from cohortsmith.pipelines.judge.nodes import train_classifiers, train_early_classifiers, train_one
 from cohortsmith.pipelines.judge.predictions import collect_predictions, list_failed_trainings, select_runs
 
 STUDY = StudyConfig(name="tiny", source="bids", labels=("CN", "AD"))
@@ -30,8 +36,8 @@ def about(arm: str, seed: int = 0, fold: int | None = None, **partition: str) ->
     return {**where, "net": "baseline", "arm": arm, "n_synthetic": 0, "seed": seed, "fold": fold}
 
 
-def start(jobs: dict, done: dict) -> Iterator:
-    return train_classifiers(STUDY, NETWORKS, partitions(0), jobs, done, ExecutionConfig())
+def start(jobs: dict, done: dict, early: dict | None = None) -> Iterator:
+    return train_classifiers(STUDY, NETWORKS, partitions(0), jobs, done, ExecutionConfig(), early or {})
 
 
 def train(monkeypatch: pytest.MonkeyPatch, error: CohortsmithError, n_parts: int) -> tuple[dict, list, Iterator]:
@@ -73,6 +79,75 @@ def test_what_was_trained_before_is_tracked_first_with_its_scores(monkeypatch):
 
     assert [one.params["arm"] for one in tracked] == ["d"]
     assert tracked[0].metrics["test.balanced_accuracy"] == 1
+
+
+def test_what_the_first_classifiers_told_the_tracker_is_not_told_again():
+    jobs = {key: PlannedJob(None, f"mark of {key}", about(key)) for key in ("a", "b")}
+    done = {key: Stored({**about(key), **SAID, "fingerprint": f"mark of {key}"}) for key in jobs}
+
+    assert [one.params["arm"] for one in next(start(jobs, done, {"a": jobs["a"]}))[1]] == ["b"]
+
+
+def test_the_first_classifiers_stop_at_no_error_which_the_others_meet_again(monkeypatch, tmp_path):
+    tried = []
+
+    def run_items(function, items, **settings):
+        tried.append(sorted(items))
+        return (Outcome(key, error=CohortsmithError("the worker process died")) for key in items)
+
+    monkeypatch.setattr(nodes, "run_items", run_items)
+    jobs = {"a": PlannedJob(None, "mark", about("a"))}
+    early = train_early_classifiers(STUDY, NETWORKS, partitions(0), jobs, {}, ExecutionConfig(), tmp_path)
+
+    assert list(early) == [({}, [])]
+    with pytest.raises(CohortsmithError, match="worker process died"):
+        list(start(jobs, {}, jobs))
+    assert tried == [["a"], ["a"]]
+
+
+def trainable(folder: Path) -> PlannedJob:
+    random = np.random.default_rng(0)
+    data = Labelled(random.random((8, 6, 5), dtype=np.float32), np.arange(8) % 2)
+    config = CustomConfig(channels=(2,), strides=(1,), dense=(), batch_size=4, optimizer_steps=4, evaluations=2)
+    job = ArmJob("real", 0, data, None, data, {"test": data}, config)
+    return PlannedJob(job, "mark", about("real"), folder / "real.safetensors", ("sub-00", "sub-01"))
+
+
+def test_weights_are_kept_before_the_training_counts_as_done(tmp_path):
+    planned = trainable(tmp_path)
+    record = Stored({**planned.about, **train_one(planned), "fingerprint": "mark"})
+
+    kept = read_about(planned.weights)
+    assert kept == {**planned.about, "fingerprint": "mark", "subjects": ["sub-00", "sub-01"]}
+    said = say_of(read_classifier_file(planned.weights), source_of(planned.job.real))
+    assert said.tolist() == record.record["probabilities"]["test"]
+
+
+@pytest.mark.parametrize("lost", ["removed", "another's", "diverged"])
+def test_a_training_whose_weights_are_lost_is_done_again_unless_it_diverged(lost, tmp_path, monkeypatch):
+    planned = trainable(tmp_path)
+    record = {**planned.about, **train_one(planned), "fingerprint": "mark"}
+    if lost == "another's":
+        train_one(planned._replace(fingerprint="other"))
+    else:
+        planned.weights.unlink()
+    if lost == "diverged":
+        record = {**planned.about, "diverged": "no number", "fingerprint": "mark"}
+    todo = []
+    monkeypatch.setattr(nodes, "run_items", lambda function, items, **settings: todo.extend(items) or ())
+
+    list(start({"real": planned}, {"real": Stored(record)}))
+    assert todo == ([] if lost == "diverged" else ["real"])
+
+
+def test_weights_that_saw_a_subject_who_withdrew_are_removed(tmp_path):
+    planned = trainable(tmp_path)
+    train_one(planned)
+    train_one(planned._replace(weights=tmp_path / "other.safetensors", subjects=("sub-00", "sub-withdrawn")))
+    (tmp_path / "model_card.md").write_text("kept")
+
+    list(train_early_classifiers(STUDY, NETWORKS, partitions(0), {}, {}, ExecutionConfig(), tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model_card.md", "real.safetensors"]
 
 
 def test_what_other_configurations_trained_is_kept_but_not_judged():

@@ -134,11 +134,41 @@ def test_a_control_with_random_labels_is_claimed_only_where_there_is_one(complet
     assert what_is_known(replace(complete, config=without))["robustness"].text == "5 seeds per arm"
 
 
-def test_the_weights_of_what_predicts_are_not_claimed_to_be_kept(complete):
-    answer = rows_of(complete, "TRIPOD")["22"][2]
+def weights_of(complete, **blocks: object) -> str:
+    config = RunConfig.model_validate({"study": STUDY, **blocks})
+    return rows_of(replace(complete, config=config), "TRIPOD")["22"][2]
 
-    assert answer.startswith("not given: the weights of the classifiers, which predict, are not kept")
+
+def test_the_weights_of_what_predicts_are_said_to_be_kept_as_far_as_they_are(complete):
+    start = "weights of the networks of {} are kept in the study's folder"
+
+    assert weights_of(complete).startswith(start.format("the arm real alone"))
+    assert weights_of(complete, judge={"keep_weights": "all"}).startswith(start.format("every arm"))
+    assert "makes none public; settings" in weights_of(complete)
     assert rows_of(replace(complete, judgement=None), "TRIPOD")["22"][2] == NOT_REPORTED
+
+
+def test_the_weights_of_what_scikit_learn_fitted_are_not_claimed_to_be_kept(complete):
+    forest, both = {"kind": "random_forest"}, {"nets": ["baseline", "optimised"], "optimised": {"kind": "mlp"}}
+
+    told = weights_of(complete, classifier=forest)
+
+    assert told.startswith("not given: the weights of the classifiers, which predict, are not kept")
+    assert "networks of the arm real alone" in weights_of(complete, classifier=forest, judge=both)
+    assert "what scikit-learn fitted is not kept" in weights_of(complete, classifier=forest, judge=both)
+    assert "scikit-learn" not in weights_of(complete)
+
+
+def test_models_to_be_shared_are_those_that_were_made_and_code_is_always(complete):
+    made = "models: the generators and the networks of the arm real alone, in the study's folder"
+    stages = ["ingest", "prepare", "learn", "augment"]
+
+    assert made in told_of(complete, "43")
+    assert "models: the generators, in the study's folder" in told_of(complete, "43", study={"stages": stages})
+    assert "models: the generators, in" in told_of(complete, "43", classifier={"kind": "random_forest"})
+    assert "models" not in told_of(complete, "43", study={"stages": stages[:3]})
+    assert told_of(complete, "43", study={"stages": stages[:3]}).startswith("code: cohortsmith")
+    assert "models" not in rows_of(complete, "TRIPOD")["18f"][2]
 
 
 @pytest.mark.parametrize("number", ["1", "9b", "20c", "27a"])

@@ -77,6 +77,8 @@ class JudgeConfig(Config):
         one set (`quarantine: exclude`), which all runs share. A fold has one run per arm, and one draw.
     quarantine: whether classifiers see the synthetic scans that the screen for copies flags (`report`: they are listed
         and marked only) or not (`exclude`).
+    keep_weights: of the networks trained on real scans alone, which are tested on synthetic ones later (`real`), or of
+        all: an A2 network on images of 84 x 104 x 89 takes 8 MB.
     reference_columns: clinical columns (age, mmse, or one of study.columns.further); a logistic regression on each is
         the line that an image classifier has to pass.
     """
@@ -94,6 +96,7 @@ class JudgeConfig(Config):
     mixture: Mixture = "half"
     draws: Literal["per_seed", "shared"] = "per_seed"
     quarantine: Literal["report", "exclude"] = "report"
+    keep_weights: Literal["real", "all"] = "real"
     classic: ClassicAugmentationConfig = ClassicAugmentationConfig()
     reference_columns: tuple[str, ...] = ()
 
@@ -135,6 +138,11 @@ class JudgeConfig(Config):
     def named_arms(self) -> tuple[NamedArm, ...]:
         """Give the arms in their order, those of several doses once for each: `real+synthetic-500`."""
         return tuple(named for arm in self.arms for named in self._at_its_doses(arm))
+
+    @property
+    def kept_arms(self) -> tuple[NamedArm, ...]:
+        """Give the arms whose networks' weights are kept."""
+        return tuple(named for named in self.named_arms if self.keep_weights == "all" or named.arm == "real")
 
     def _at_its_doses(self, arm: Arm) -> list[NamedArm]:
         if arm in _DOSED:

@@ -5,7 +5,8 @@ that takes its worker down (ANTs aborting, memory running out) is tried again al
 """
 
 from cohortsmith.execution.items import Outcome, run_items
+from cohortsmith.execution.ordering import after
 from cohortsmith.execution.progress import progress
 from cohortsmith.execution.resources import available_cores, available_memory_gb, workers_that_fit
 
-__all__ = ["Outcome", "available_cores", "available_memory_gb", "progress", "run_items", "workers_that_fit"]
+__all__ = ["Outcome", "after", "available_cores", "available_memory_gb", "progress", "run_items", "workers_that_fit"]

@@ -63,6 +63,24 @@ def name_classifier(classifier: ClassifierConfig) -> str:
     return name[0].lower() + name[1:]
 
 
+def name_judge(config: RunConfig, net: Net) -> str:
+    """Name what one of the two kinds of network is."""
+    chosen = config.judge.optimised if net == "optimised" else config.classifier
+    return name_classifier(chosen) if chosen else "the winner of a random search"
+
+
+def kept_arms(config: RunConfig) -> list[str]:
+    """Name the arms whose networks' weights are kept; none where no classifier is a network."""
+    if not networks_of(config):
+        return []
+    return [named.name for named in config.judge.kept_arms]
+
+
+def name_kept_arms(config: RunConfig) -> str:
+    """Word `kept_arms`."""
+    return "every arm" if config.judge.keep_weights == "all" else f"the arm {listed(kept_arms(config))} alone"
+
+
 def count_runs(config: RunConfig) -> str:
     """Say how often every arm was trained."""
     folds = f" and in {config.split.repeats} repeats of {config.split.folds} folds" if config.split.folds else ""

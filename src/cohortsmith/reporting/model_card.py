@@ -7,11 +7,12 @@ import pandas as pd
 
 from cohortsmith.config.run import RunConfig
 from cohortsmith.models.provenance import TrainedGenerator
-from cohortsmith.reporting.blocks import Block, Bullets, Code, Paragraph, Section, Table
+from cohortsmith.reporting.blocks import Block, Bullets, Paragraph, Section, Table
 from cohortsmith.reporting.content import RunFacts
 from cohortsmith.reporting.markdown import write_sections
 from cohortsmith.reporting.methods import describe_preparation
-from cohortsmith.reporting.tables import mean_and_spread, readable, worded
+from cohortsmith.reporting.model_blocks import pairs_table, signature_code
+from cohortsmith.reporting.tables import mean_and_spread, worded
 from cohortsmith.reporting.wording import PHANTOM_BANNER
 
 INTENDED = (
@@ -25,6 +26,7 @@ LIMITS = (
     "It makes scans of this study's scanners, template and age range only, and repeats the biases of its subjects.",
     "It is no medical device: nothing that it makes shows a person, and none of it may guide the care of one.",
 )
+_DECODER = "The decoder: latent points to images in [0, 1]."
 _SIGNS = {True: "yes", False: "no", None: ""}
 
 
@@ -80,9 +82,9 @@ def card_as_markdown(card: dict[str, Any]) -> str:
         Section("use", "Intended use", [Bullets(card["intended_use"])]),
         Section("limits", "Limits", [Bullets(card["limits"])]),
         Section("copies", "Copies", list(_copies(card))),
-        Section("signature", "Input and output", [_signature(card["signature"])]),
+        Section("signature", "Input and output", [signature_code(_DECODER, card["signature"])]),
         Section("training", "Training", [_settings(card, name) for name in ("settings", "training", "sampler")]),
-        Section("versions", "Versions", [_pairs("Libraries and code.", card["versions"])]),
+        Section("versions", "Versions", [pairs_table("Libraries and code.", card["versions"])]),
     ]
     return write_sections(f"Model card: {card['name']} ({card['kind']})", sections)
 
@@ -127,7 +129,7 @@ def _data_blocks(card: dict[str, Any]) -> Iterator[Block]:
     data = card["data"]
     age = mean_and_spread(data["age_mean"], data["age_sd"], 1) if data["age_mean"] is not None else "unknown"
     sex = ", ".join(f"{count} {name}" for name, count in data["sex"].items()) or "unknown"
-    yield _pairs(
+    yield pairs_table(
         "Subjects it was fitted to.",
         {
             "study": f"{data['study']} ({data['source']})",
@@ -157,28 +159,6 @@ def _copies(card: dict[str, Any]) -> Iterator[Block]:
         yield Table(caption, ["compared", "AUC", "low", "high", "signs"], told, [False, True, True, True, False])
 
 
-def _signature(given: dict[str, Any]) -> Block:
-    lines = [
-        f"{side:<7}{one['name']}  {one['type']}  ({', '.join('n' if size < 0 else str(size) for size in one['shape'])})"
-        for side, one in given.items()
-    ]
-    return Code("The decoder: latent points to images in [0, 1].", "\n".join(lines))
-
-
 def _settings(card: dict[str, Any], name: str) -> Block:
     captions = {"settings": "The model.", "training": "Its training.", "sampler": "How latent points are drawn."}
-    return _pairs(captions[name], card[name])
-
-
-def _pairs(caption: str, pairs: dict[str, Any]) -> Table:
-    return Table(caption, ["", ""], [[readable(name), text] for name, text in _leaves(pairs)], [False, False])
-
-
-def _leaves(pairs: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in pairs.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}: ")
-        elif isinstance(value, list):
-            yield prefix + name, ", ".join(map(str, value)) or "none"
-        else:
-            yield prefix + name, worded(value)
+    return pairs_table(captions[name], card[name])

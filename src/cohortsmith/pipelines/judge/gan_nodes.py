@@ -1,24 +1,97 @@
-"""GAN-train and GAN-test of the study's generators, from trainings that the arms need anyway."""
+"""GAN-train and GAN-test of the study's generators, by networks that the arms need anyway."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.run import ExecutionConfig
+from cohortsmith.errors import CohortsmithError
 from cohortsmith.evaluation.gan_train_test import contrast_gan_test, from_arms, score_gan_train_test, word_gan_test
 from cohortsmith.evaluation.scores import REFERENCE
 from cohortsmith.evaluation.settings import Setting, name_setting, number_runs, settings_of
+from cohortsmith.execution import run_items
+from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
+from cohortsmith.models.classifier_batches import Latents, source_of
+from cohortsmith.models.classifier_file import read_about, read_classifier_file
+from cohortsmith.models.classifier_training import predict, run_arm
 
-from .jobs import GAN_TEST, N_LABELS
+from .jobs import N_LABELS, PlannedJob
+from .sources import SYNTHETIC, Source, Sources, latents_of, mark_of
 
+GAN_TEST, MOST_SEEN = "synthetic", 200  # the synthetic images, per label, that the real arm's networks are tested on
 BOTH = {"test", GAN_TEST}
 
 
+class Question(NamedTuple):
+    """What a trained network will be asked: the synthetic images, and a hash of both."""
+
+    planned: PlannedJob
+    seen: Latents
+    fingerprint: str
+
+
+def plan_questions(jobs: dict[str, PlannedJob], sources: Sources, runs: dict[str, Stored]) -> dict[str, Question]:
+    """Plan to ask every network of the real arm about synthetic scans of its own partition; runs: current ones."""
+    planned = {key: jobs[key] for key, run in runs.items() if _has_answers(run.record)}
+    return {
+        key: _question(one, sources[one.about["partition"], SYNTHETIC])
+        for key, one in planned.items()
+        if (one.about["partition"], SYNTHETIC) in sources
+    }
+
+
+def ask_networks(
+    questions: dict[str, Question], done: dict[str, Stored], execution: ExecutionConfig
+) -> Iterator[dict[str, Stored]]:
+    """Ask what was not asked before, and save each answer the moment it is there.
+
+    Raises:
+        CohortsmithError: the first one that stopped an answer, once all others are saved.
+    """
+    yield {}
+    todo = {key: (one,) for key, one in questions.items() if not _is_answered(one, done.get(key))}
+    failed = []
+    for outcome in run_items(ask_one, todo, execution=execution, title="test networks on synthetic scans"):
+        if outcome.error:
+            failed.append(outcome.error)
+            continue
+        asked = questions[outcome.key]
+        record = {**asked.planned.about, "fingerprint": asked.fingerprint, "probabilities": outcome.value}
+        yield {outcome.key: Stored(record)}
+    if failed:
+        raise failed[0]
+
+
+def ask_one(question: Question) -> list[float]:
+    """Give the images' probabilities (n,) in a worker process; a classifier that is not kept is fitted again.
+
+    Raises:
+        CohortsmithError: the network's file holds another one.
+    """
+    planned, seen = question.planned, question.seen
+    if planned.weights is None:
+        answers = run_arm(planned.job._replace(tests={GAN_TEST: seen})).probabilities[GAN_TEST]
+        return [float(value) for value in answers]
+    if read_about(planned.weights).get("fingerprint") != planned.fingerprint:
+        raise CohortsmithError(
+            "another network lies where one was expected, or none",
+            where=planned.weights.name,
+            expected=f"the one of fingerprint {planned.fingerprint}",
+            remedy="run the judge again: it trains that classifier anew",
+        )
+    return [float(value) for value in predict(read_classifier_file(planned.weights), source_of(seen))]
+
+
 def gan_scores(
-    judge: JudgeConfig, predictions: pd.DataFrame, runs: dict[str, Stored], seed: int
+    judge: JudgeConfig,
+    predictions: pd.DataFrame,
+    questions: dict[str, Question],
+    answers: dict[str, Stored],
+    seed: int,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Score GAN-train and GAN-test beside the baseline, each setting by itself; and say what GAN-test tells.
 
@@ -31,7 +104,8 @@ def gan_scores(
         {"arm": dict.fromkeys(largest, "synthetic")}
     )
     tables, words = [], []
-    for setting, rows in settings_of(pd.concat([wanted, *_seen(runs)], ignore_index=True)):
+    current = [answers[key].record for key, asked in questions.items() if _is_answered(asked, answers.get(key))]
+    for setting, rows in settings_of(pd.concat([wanted, *map(_said, current)], ignore_index=True)):
         numbered = number_runs(rows)
         tables.append(name_setting(score_gan_train_test(from_arms(numbered)), setting))
         words += _words(setting, numbered, judge, random)
@@ -52,18 +126,28 @@ def track_gan_scores(scores: pd.DataFrame) -> dict[str, float]:
     return {name: float(value) for name, value in metrics.items() if np.isfinite(value)}
 
 
-def _seen(runs: dict[str, Stored]) -> Iterator[pd.DataFrame]:
-    """Give what the real arm's networks say of synthetic images: controls first, as many of each label."""
-    for run in runs.values():
-        record: dict[str, Any] = run.record
-        probabilities = record.get("probabilities", {}).get(GAN_TEST)
-        if probabilities is not None:
-            fold = record["fold"]
-            names = [f"fold {fold} synthetic {place}" for place in range(len(probabilities))]
-            said = {name: record[name] for name in ("training_set", "net", "arm", "n_synthetic", "seed")}
-            labels = np.repeat(np.arange(N_LABELS), len(probabilities) // N_LABELS)
-            tested = {"test_set": GAN_TEST, "participant_id": names, "label": labels, "probability": probabilities}
-            yield pd.DataFrame({**said, "fold": fold, **tested}).astype({"fold": "Int64"})
+def _has_answers(record: dict[str, Any]) -> bool:
+    return record["arm"] == REFERENCE and "diverged" not in record
+
+
+def _question(planned: PlannedJob, made: Sequence[Source]) -> Question:
+    # The same images for every seed, as networks are compared on the same test subjects.
+    mark = fingerprint("test on synthetic scans", planned.fingerprint, mark_of(made, MOST_SEEN))
+    return Question(planned, latents_of(made, MOST_SEEN), mark)
+
+
+def _is_answered(question: Question, answer: Stored | None) -> bool:
+    return answer is not None and answer.record.get("fingerprint") == question.fingerprint
+
+
+def _said(record: dict[str, Any]) -> pd.DataFrame:
+    """Tabulate what one network says of synthetic images: controls first, as many of each label."""
+    probabilities, fold = record["probabilities"], record["fold"]
+    names = [f"fold {fold} synthetic {place}" for place in range(len(probabilities))]
+    said = {name: record[name] for name in ("training_set", "net", "arm", "n_synthetic", "seed")}
+    labels = np.repeat(np.arange(N_LABELS), len(probabilities) // N_LABELS)
+    tested = {"test_set": GAN_TEST, "participant_id": names, "label": labels, "probability": probabilities}
+    return pd.DataFrame({**said, "fold": fold, **tested}).astype({"fold": "Int64"})
 
 
 def _words(setting: Setting, runs: pd.DataFrame, judge: JudgeConfig, random: np.random.Generator) -> list[str]:

@@ -1,20 +1,41 @@
 """The arms so far: what the finished trainings of a grid say while the others run. Nothing is trained or written."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.split import SplitConfig
 from cohortsmith.config.study import StudyConfig
+from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.scores import summarise_arms
 from cohortsmith.evaluation.settings import EXTERNAL, per_setting
 from cohortsmith.imaging.stored import Stored
 
 from .jobs import PlannedJob
 from .predictions import leave_out_diverged, select_runs, tabulate_predictions
+from .sources import Sources, gather_sources
 
 _SHOWN = ("training_set", "net", "test_set", "arm", "n_seeds")
+
+
+def gather_finished_sources(
+    study: StudyConfig,
+    split: SplitConfig,
+    judge: JudgeConfig,
+    partitions: pd.DataFrame,
+    records: dict[str, Stored],
+    *own: Any,
+) -> Sources:
+    """Gather what there is of `gather_sources`: in the middle of a run, perhaps nothing."""
+    try:
+        return gather_sources(
+            study, split, judge, partitions, records, *([] if any(one is None for one in own) else own)
+        )
+    except StudyError:  # of generators that this run is about to make anew
+        return {}
 
 
 def show_interim(
@@ -22,12 +43,14 @@ def show_interim(
     judge: JudgeConfig,
     partitions: pd.DataFrame,
     jobs: dict[str, PlannedJob],
+    n_jobs: int,
     runs: dict[str, Stored],
     seed: int,
 ) -> None:
-    """Print how many of the planned trainings are finished, and the arms by these alone."""
+    """Print how many of all n_jobs trainings are finished, and the arms by these alone; jobs: what can be planned."""
     finished = select_runs(jobs, runs)
-    sys.stdout.write(f"\n{len(finished)} of {len(jobs)} trainings are finished.\n")
+    waiting = f"; {n_jobs - len(jobs)} wait for generators or a search" if len(jobs) < n_jobs else ""
+    sys.stdout.write(f"\n{len(finished)} of {n_jobs} trainings are finished{waiting}.\n")
     judged = leave_out_diverged(finished)
     if judged:
         predictions = tabulate_predictions(study, judge, partitions, judged)

@@ -1,6 +1,6 @@
-"""The grid of trainings: partition x network x arm x seed, early runs of every arm first."""
+"""The grid of trainings: partition x network x arm x seed, those without synthetic scans first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cohortsmith.config.classifier import ClassifierConfig, read_classifier
+from cohortsmith.config.classifier import ClassifierConfig, NeuralNetworkConfig, read_classifier
 from cohortsmith.config.judge import MIXED, JudgeConfig, NamedArm
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.errors import StudyError
@@ -18,37 +18,52 @@ from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import ImageSet, Labelled
 from cohortsmith.models.classifier_training import ArmJob
 
-from .sources import ORIGINS, PRIOR, SYNTHETIC, Sources, latents_of, mark_of
+from .leak_nodes import refuse_leaks
+from .sources import ORIGINS, PRIOR, Sources, latents_of, mark_of
 
 TESTS = ("test", "external")
-GAN_TEST, MOST_SEEN = "synthetic", 200  # the synthetic images, per label, that the real arm's networks are tested on
 N_LABELS = 2
 Networks = dict[str, ClassifierConfig]
 
 
 class PlannedJob(NamedTuple):
-    """One training to be done, what its record says of it, and the fingerprint of everything that it depends on."""
+    """One training to be done, what its record says of it, and the fingerprint of everything that it depends on.
+
+    weights: the file that keeps the network, if it is kept. subjects: whom it sees, to select its weights, too.
+    """
 
     job: ArmJob
     fingerprint: str
     about: dict[str, Any]
+    weights: Path | None = None
+    subjects: tuple[str, ...] = ()
 
 
 class _Partition(NamedTuple):
-    """One partition's images by set, its row of names, and a hash of who is where."""
+    """One partition's images by set, its row of names, a hash of who is where, and whom networks see."""
 
     about: dict[str, Any]
     sets: dict[str, Labelled]
     mark: str
+    subjects: tuple[str, ...]
+
+
+class _Turn(NamedTuple):
+    """One training of the grid; draw: which of its generators' draws it sees, if any."""
+
+    part: _Partition
+    net: str
+    named: NamedArm
+    seed: int
+    draw: int
 
 
 class _Made(NamedTuple):
-    """The images that an arm has beside real ones, those that it is only tested on, and their hash."""
+    """The images that an arm has beside real ones, and their hash."""
 
     synthetic: ImageSet | None = None
     prior: ImageSet | None = None
     mark: str = "real scans only"
-    seen: ImageSet | None = None
 
 
 def choose_networks(classifier: dict[str, Any], judge: JudgeConfig, searched: dict[str, Any] | None = None) -> Networks:
@@ -56,6 +71,27 @@ def choose_networks(classifier: dict[str, Any], judge: JudgeConfig, searched: di
     optimised = judge.optimised if searched is None else read_classifier(searched)
     networks = {"baseline": read_classifier(classifier)}
     return networks if optimised is None else {**networks, "optimised": optimised}
+
+
+def plan_early_classifiers(
+    study: StudyConfig,
+    judge: JudgeConfig,
+    networks: Networks,
+    splits: pd.DataFrame,
+    partitions: pd.DataFrame,
+    images: NDArray[np.float32],
+    folder: Path,
+) -> dict[str, PlannedJob]:
+    """Plan the trainings that need neither generators nor the end of a random search; networks: known without it.
+
+    Raises:
+        LeakageError: a subject is on two sides of a partition.
+    """
+    refuse_leaks(study, partitions, {})
+    nets = tuple(net for net in judge.nets if net in networks)
+    arms = tuple(arm for arm in judge.arms if arm not in ORIGINS)
+    early = judge.model_copy(update={"nets": nets, "arms": arms})
+    return plan_classifiers(study, early, networks, splits, partitions, images, {}, folder)
 
 
 def plan_classifiers(
@@ -66,24 +102,27 @@ def plan_classifiers(
     partitions: pd.DataFrame,
     images: NDArray[np.float32],
     sources: Sources,
-    lineage: pd.DataFrame,
+    folder: Path,
 ) -> dict[str, PlannedJob]:
-    """Plan every training, seed by seed. `lineage` only orders this node after the refusal of leaks."""
-    own = [_partition(study, splits, rows, images) for _, rows in partitions.groupby("partition", sort=False)]
-    making = cache(partial(_make, sources))
-    planned = {}
-    for part, net, named, index in _in_turn(judge, own):
-        name, seed = part.about["partition"], judge.first_seed + index
-        # A fold has one run of each arm, and one draw.
-        draw = index % judge.n_draws if part.about["fold"] is None else 0
-        made = making(named, name, draw)
-        job = _job(part, networks[net], named, seed, made, judge)
-        about = {**part.about, "net": net, "arm": named.name, "n_synthetic": named.n_synthetic, "seed": seed}
-        arm = named.name.replace("+", "And")
-        planned[f"{name}_net-{net}_arm-{arm}_seed-{seed}"] = PlannedJob(
-            job, _mark(job, about, part.mark, made.mark), about
-        )
-    return planned
+    """Plan every training, seed by seed; folder: of kept weights."""
+    turns = _in_turn(judge, _all_partitions(study, splits, partitions, images))
+    return _planned(turns, judge, networks, sources, folder)
+
+
+def plan_so_far(
+    study: StudyConfig,
+    judge: JudgeConfig,
+    networks: Networks,
+    splits: pd.DataFrame,
+    partitions: pd.DataFrame,
+    images: NDArray[np.float32],
+    sources: Sources,
+    folder: Path,
+) -> tuple[dict[str, PlannedJob], int]:
+    """Plan the trainings whose network and sources are there already; and count all."""
+    turns = list(_in_turn(judge, _all_partitions(study, splits, partitions, images)))
+    ready = (turn for turn in turns if turn.net in networks and _has_sources(turn, sources))
+    return _planned(ready, judge, networks, sources, folder), len(turns)
 
 
 def is_current(planned: PlannedJob, run: Stored | None) -> bool:
@@ -91,16 +130,46 @@ def is_current(planned: PlannedJob, run: Stored | None) -> bool:
     return run is not None and run.record.get("fingerprint") == planned.fingerprint
 
 
-def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[tuple[_Partition, str, NamedArm, int]]:
+def _planned(
+    turns: Iterable[_Turn], judge: JudgeConfig, networks: Networks, sources: Sources, folder: Path
+) -> dict[str, PlannedJob]:
+    making, planned = cache(partial(_make, sources)), {}
+    for part, net, named, seed, draw in turns:
+        name = part.about["partition"]
+        made = making(named, name, draw)
+        job = _job(part, networks[net], named, seed, made, judge)
+        about = {**part.about, "net": net, "arm": named.name, "n_synthetic": named.n_synthetic, "seed": seed}
+        key = f"{name}_net-{net}_arm-{named.name.replace('+', 'And')}_seed-{seed}"
+        is_kept = named in judge.kept_arms and isinstance(job.config, NeuralNetworkConfig)
+        weights = folder / f"{key}.safetensors" if is_kept else None
+        planned[key] = PlannedJob(job, _mark(job, about, part.mark, made.mark), about, weights, part.subjects)
+    return planned
+
+
+def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[_Turn]:
     """Go through the grid, run by run: whenever it is stopped, every arm has about as many runs as any other."""
     repeats = max([int(part.about["repeat"]) + 1 for part in partitions if part.about["repeat"] is not None] or [0])
     for index in range(max(judge.n_seeds, repeats)):
         for part in partitions:
             repeat = part.about["repeat"]
             if index == repeat or (repeat is None and index < judge.n_seeds):
+                # A fold has one run of each arm, and one draw.
+                draw = index % judge.n_draws if repeat is None else 0
                 for net in judge.nets:
                     for named in judge.named_arms:
-                        yield part, net, named, index
+                        yield _Turn(part, net, named, judge.first_seed + index, draw)
+
+
+def _has_sources(turn: _Turn, sources: Sources) -> bool:
+    origin = ORIGINS.get(turn.named.arm)
+    chosen = () if origin is None else sources.get((turn.part.about["partition"], origin), ())
+    return origin is None or (len(chosen) == N_LABELS and all(turn.draw < len(one.draws) for one in chosen))
+
+
+def _all_partitions(
+    study: StudyConfig, splits: pd.DataFrame, partitions: pd.DataFrame, images: NDArray[np.float32]
+) -> list[_Partition]:
+    return [_partition(study, splits, rows, images) for _, rows in partitions.groupby("partition", sort=False)]
 
 
 def _partition(study: StudyConfig, splits: pd.DataFrame, rows: pd.DataFrame, images: NDArray[np.float32]) -> _Partition:
@@ -110,7 +179,8 @@ def _partition(study: StudyConfig, splits: pd.DataFrame, rows: pd.DataFrame, ima
     sets = {str(name): _labelled(images, part, study) for name, part in rows.groupby("split")}
     prints = splits["fingerprint"].iloc[rows["row"]].tolist()
     where = rows[["key", "split", "diagnosis"]].to_dict("list")
-    return _Partition(about, sets, fingerprint(study.labels, where, prints))
+    seen = rows.loc[rows["split"].isin(["train", "validation"]), "participant_id"]
+    return _Partition(about, sets, fingerprint(study.labels, where, prints), tuple(sorted(set(seen))))
 
 
 def _labelled(images: NDArray[np.float32], rows: pd.DataFrame, study: StudyConfig) -> Labelled:
@@ -124,10 +194,6 @@ def _make(sources: Sources, named: NamedArm, partition: str, draw: int) -> _Made
         # Copies of real images: only how many there are counts.
         pattern = Labelled(np.empty(0, dtype=np.float32), np.repeat(np.arange(2), named.n_synthetic))
         return _Made(synthetic=pattern, mark=f"{named.n_synthetic} copies")
-    if named.arm == "real" and (partition, SYNTHETIC) in sources:
-        tested = sources[partition, SYNTHETIC]
-        # The same images for every seed, as networks are compared on the same test subjects.
-        return _Made(seen=latents_of(tested, MOST_SEEN), mark=mark_of(tested, MOST_SEEN))
     origin = ORIGINS.get(named.arm)
     if origin is None:
         return _Made()
@@ -147,7 +213,6 @@ def _job(
     part: _Partition, config: ClassifierConfig, named: NamedArm, seed: int, made: _Made, judge: JudgeConfig
 ) -> ArmJob:
     tests: dict[str, ImageSet] = {name: part.sets[name] for name in TESTS if name in part.sets}
-    tests |= {GAN_TEST: made.seen} if made.seen is not None else {}
     real, validation = part.sets["train"], part.sets["validation"]
     made_of = (real, made.synthetic, validation, tests, config, judge.classic, made.prior)
     return ArmJob(named.arm, seed, *made_of, judge.mixture)

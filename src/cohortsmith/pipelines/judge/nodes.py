@@ -1,20 +1,42 @@
 """Train every job of the grid, in parallel and resumable; the tracker hears of each one as soon as it is done."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from cohortsmith.config.run import ExecutionConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.errors import TrainingError
+from cohortsmith.errors import CohortsmithError, TrainingError
 from cohortsmith.execution import run_items
 from cohortsmith.imaging.stored import Stored
-from cohortsmith.models.classifier_training import ArmJob, run_arm
+from cohortsmith.models.classifier_file import read_about, write_classifier
+from cohortsmith.models.classifier_training import run_arm
 from cohortsmith.records import TrackedRun
 
 from .jobs import Networks, PlannedJob, is_current
 from .tracked_classifiers import track_classifier
+
+Saved = tuple[dict[str, Stored], list[TrackedRun]]
+
+
+def train_early_classifiers(
+    study: StudyConfig,
+    networks: Networks,
+    partitions: pd.DataFrame,
+    jobs: dict[str, PlannedJob],
+    done: dict[str, Stored],
+    execution: ExecutionConfig,
+    folder: Path,
+) -> Iterator[Saved]:
+    """Train what needs neither generators nor a search: `train_classifiers`, but for errors, which stop nothing here.
+
+    What failed is tried again with the other classifiers. Weights that saw a subject who is not in the study any more
+    are removed from the folder.
+    """
+    _remove_withdrawn(folder, set(partitions["participant_id"]))
+    yield from _train(study, networks, partitions, jobs, done, execution, {})
 
 
 def train_classifiers(
@@ -24,18 +46,48 @@ def train_classifiers(
     jobs: dict[str, PlannedJob],
     done: dict[str, Stored],
     execution: ExecutionConfig,
-) -> Iterator[tuple[dict[str, Stored], list[TrackedRun]]]:
+    early: Mapping[str, PlannedJob],
+) -> Iterator[Saved]:
     """Train one classifier per planned job, unless the same one is there; save and track each the moment it is done.
 
     That a training diverged is a result too: the same one would diverge again. What other configurations trained stays.
+    early: jobs that this run has tracked already, if they are done.
 
     Raises:
         CohortsmithError: the first one that stopped a training for another reason, once all others are saved.
     """
+    failed = yield from _train(study, networks, partitions, jobs, done, execution, early)
+    if failed:
+        raise failed[0]
+
+
+def train_one(planned: PlannedJob) -> dict[str, Any]:
+    """Train and test one arm with one seed in a worker process, which keeps the weights; give plain values."""
+    outcome = run_arm(planned.job)
+    if planned.weights is not None and outcome.fit is not None:
+        about = {**planned.about, "fingerprint": planned.fingerprint, "subjects": planned.subjects}
+        write_classifier(planned.weights, outcome.fit, about)
+    return {
+        "best_step": outcome.best_step,
+        "history": [row._asdict() for row in outcome.history],
+        "probabilities": {name: values.tolist() for name, values in outcome.probabilities.items()},
+    }
+
+
+def _train(
+    study: StudyConfig,
+    networks: Networks,
+    partitions: pd.DataFrame,
+    jobs: dict[str, PlannedJob],
+    done: dict[str, Stored],
+    execution: ExecutionConfig,
+    told: Mapping[str, PlannedJob],
+) -> Generator[Saved, None, list[CohortsmithError]]:
+    """Train what is not there, and give the errors; told: jobs of which the tracker has heard, if they are done."""
     rows_of = {str(name): rows for name, rows in partitions.groupby("partition", sort=False)}
-    current = {key: done[key] for key, planned in jobs.items() if is_current(planned, done.get(key))}
-    yield {}, [_tracked(study, networks, rows_of, run.record) for run in current.values()]
-    todo = {key: (planned.job,) for key, planned in jobs.items() if key not in current}
+    current = {key: done[key] for key, planned in jobs.items() if _is_whole(planned, done.get(key))}
+    yield {}, [_tracked(study, networks, rows_of, run.record) for key, run in current.items() if key not in told]
+    todo = {key: (planned,) for key, planned in jobs.items() if key not in current}
     failed = []
     for outcome in run_items(train_one, todo, execution=execution, title="train classifiers"):
         if outcome.error and not isinstance(outcome.error, TrainingError):
@@ -44,18 +96,22 @@ def train_classifiers(
         planned, found = jobs[outcome.key], {"diverged": outcome.error.what} if outcome.error else outcome.value
         record = {**planned.about, **found, "fingerprint": planned.fingerprint}
         yield {outcome.key: Stored(record)}, [_tracked(study, networks, rows_of, record)]
-    if failed:
-        raise failed[0]
+    return failed
 
 
-def train_one(job: ArmJob) -> dict[str, Any]:
-    """Train and test one arm with one seed in a worker process; give plain values."""
-    outcome = run_arm(job)
-    return {
-        "best_step": outcome.best_step,
-        "history": [row._asdict() for row in outcome.history],
-        "probabilities": {name: values.tolist() for name, values in outcome.probabilities.items()},
-    }
+def _is_whole(planned: PlannedJob, run: Stored | None) -> bool:
+    """Say whether a run is the planned one, and its weights are there if they are kept."""
+    if run is None or not is_current(planned, run):
+        return False
+    if planned.weights is None or "diverged" in run.record:
+        return True
+    return read_about(planned.weights).get("fingerprint") == planned.fingerprint
+
+
+def _remove_withdrawn(folder: Path, subjects: set[str]) -> None:
+    for file in folder.glob("*.safetensors"):
+        if set(read_about(file).get("subjects", ())) - subjects:
+            file.unlink()
 
 
 def _tracked(

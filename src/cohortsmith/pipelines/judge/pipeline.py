@@ -1,15 +1,20 @@
-"""Real and synthetic images -> classifiers of every arm -> scores, intervals, a verdict; and how alike they are."""
+"""Real and synthetic images -> classifiers of every arm -> scores, intervals, a verdict; and how alike they are.
+
+Arms without synthetic scans come first, before any generator is trained: they are what a night's run shows early.
+"""
 
 from collections.abc import Sequence
 
 from kedro.pipeline import Node, Pipeline
 
+from cohortsmith.execution import after
+
 from .fidelity_nodes import measure_fidelity, track_fidelity
-from .gan_nodes import gan_scores, track_gan_scores
-from .interim_nodes import show_interim
-from .jobs import choose_networks, plan_classifiers
+from .gan_nodes import ask_networks, gan_scores, plan_questions, track_gan_scores
+from .interim_nodes import gather_finished_sources, show_interim
+from .jobs import choose_networks, plan_classifiers, plan_early_classifiers, plan_so_far
 from .leak_nodes import refuse_leaks
-from .nodes import train_classifiers
+from .nodes import train_classifiers, train_early_classifiers
 from .phantom_nodes import check_phantom_effect
 from .predictions import collect_predictions, list_failed_trainings, select_runs
 from .reference_nodes import draw_reference_lines, track_reference_lines
@@ -32,7 +37,9 @@ def create_pipeline(
     generators = [f"{label}.generator" for label in labels]
     synthetic = [f"{label}.synthetic_images" for label in labels]
     nodes = [
-        Node(refuse_leaks, ["params:study", "partitions", "synthetic_sources"], "lineage", name="refuse_leaks"),
+        Node(refuse_leaks, ["params:study", "partitions", "gathered_sources"], "lineage", name="refuse_leaks"),
+        Node(after, ["gathered_sources", "lineage"], "synthetic_sources", name="let_sources_pass"),
+        *_early(),
         *_plan(labels, searched=searched),
         Node(
             draw_reference_lines,
@@ -50,7 +57,7 @@ def create_pipeline(
             train_classifiers,
             [
                 *("params:study", "networks", "partitions"),
-                *("classifier_jobs", "classifier_runs_done", "params:execution"),
+                *("classifier_jobs", "early_classifier_runs", "params:execution", "early_classifier_jobs"),
             ],
             ["classifier_runs", "classifiers.tracked_runs"],
             name="train_classifiers",
@@ -94,13 +101,62 @@ def create_pipeline(
 
 def create_interim(labels: Sequence[str], *, searched: bool = False) -> Pipeline:
     """Build what shows the arms by the trainings that are finished, while a run goes on."""
+    own = ("generator_files", "latents_so_far", "further_latents_so_far", "copying_so_far")
+    gather = Node(
+        gather_finished_sources,
+        [
+            *("params:study", "params:split", "params:judge", "partitions", "partition_generators"),
+            *(f"{label}.{what}" for label in labels for what in own),
+        ],
+        "finished_sources",
+        name="gather_finished_sources",
+    )
+    choose = Node(
+        choose_networks,
+        ["params:classifier", "params:judge", *["optimised_classifier_so_far"] * searched],
+        "networks_so_far",
+        name="choose_networks_so_far",
+    )
+    plan = Node(
+        plan_so_far,
+        [
+            *("params:study", "params:judge", "networks_so_far", "splits", "partitions", "images"),
+            *("finished_sources", "classifier_files"),
+        ],
+        ["jobs_so_far", "n_jobs"],
+        name="plan_so_far",
+    )
     show = Node(
         show_interim,
-        ["params:study", "params:judge", "partitions", "classifier_jobs", "classifier_runs", "params:seed"],
+        ["params:study", "params:judge", "partitions", "jobs_so_far", "n_jobs", "classifier_runs", "params:seed"],
         None,
         name="show_interim",
     )
-    return Pipeline([*_plan(labels, searched=searched), show])
+    return Pipeline([gather, choose, plan, show])
+
+
+def _early() -> list[Node]:
+    return [
+        Node(choose_networks, ["params:classifier", "params:judge"], "early_networks", name="choose_early_networks"),
+        Node(
+            plan_early_classifiers,
+            [
+                *("params:study", "params:judge", "early_networks", "splits", "partitions", "images"),
+                "classifier_files",
+            ],
+            "early_classifier_jobs",
+            name="plan_early_classifiers",
+        ),
+        Node(
+            train_early_classifiers,
+            [
+                *("params:study", "early_networks", "partitions", "early_classifier_jobs", "classifier_runs_done"),
+                *("params:execution", "classifier_files"),
+            ],
+            ["early_classifier_runs", "early_classifiers.tracked_runs"],
+            name="train_early_classifiers",
+        ),
+    ]
 
 
 def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
@@ -112,7 +168,7 @@ def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
                 *("params:study", "params:split", "params:judge", "partitions", "partition_generators"),
                 *(f"{label}.{what}" for label in labels for what in own),
             ],
-            "synthetic_sources",
+            "gathered_sources",
             name="gather_sources",
         ),
         Node(
@@ -131,7 +187,7 @@ def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
                 "partitions",
                 "images",
                 "synthetic_sources",
-                "lineage",
+                "classifier_files",
             ],
             "classifier_jobs",
             name="plan_classifiers",
@@ -142,8 +198,15 @@ def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
 def _likeness(synthetic: list[str]) -> list[Node]:
     return [
         Node(
+            plan_questions,
+            ["classifier_jobs", "synthetic_sources", "current_runs"],
+            "questions",
+            name="plan_questions",
+        ),
+        Node(ask_networks, ["questions", "answers_done", "params:execution"], "answers", name="ask_networks"),
+        Node(
             gan_scores,
-            ["params:judge", "predictions", "current_runs", "params:seed"],
+            ["params:judge", "predictions", "questions", "answers", "params:seed"],
             ["gan_train_test", "gan_summary"],
             name="gan_scores",
         ),
@@ -165,9 +228,10 @@ def _likeness(synthetic: list[str]) -> list[Node]:
 
 def _search() -> list[Node]:
     return [
+        Node(after, ["params:seed", "early_classifier_runs"], "search_seed", name="order_search"),
         Node(
             plan_search,
-            ["params:study", "params:random_search", "splits", "images", "params:seed"],
+            ["params:study", "params:random_search", "splits", "images", "search_seed"],
             "search_jobs",
             name="plan_search",
         ),

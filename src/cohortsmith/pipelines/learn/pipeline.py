@@ -5,9 +5,13 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from cohortsmith.execution import after
+
 from .cohort_nodes import make_folds, select_cohort, split_cohort, track_split_quality
 from .nodes import fit_generator, stack_images
 from .partition_nodes import fit_partition_generators, make_partitions, plan_partition_generators
+
+ORDERED_SEED, ORDERED_PARAMETERS = "generator_seed", "partition_generator_parameters"
 
 
 def create_pipeline(
@@ -32,11 +36,16 @@ def create_pipeline(
         shared.append(Node(make_folds, ["params:split", "splits"], "folds", name="make_folds"))
     if judged:
         shared += _partitions(folds=folds)
-    return Pipeline([*shared, *(_fit(label) for label in labels)])
+    seed = ORDERED_SEED if judged else "params:seed"
+    return Pipeline([*shared, *(_fit(label, seed) for label in labels)])
 
 
 def _partitions(*, folds: bool) -> list[Node]:
     return [
+        # In a whole run the judge's arms without synthetic scans come first: what they say is there long before
+        # the last generator is.
+        Node(after, ["params:seed", "early_classifier_runs"], ORDERED_SEED, name="order_generators"),
+        Node(after, ["parameters", "early_classifier_runs"], ORDERED_PARAMETERS, name="order_partition_generators"),
         Node(
             make_partitions,
             ["params:split", "params:judge", "splits", *["folds"] * folds],
@@ -45,7 +54,7 @@ def _partitions(*, folds: bool) -> list[Node]:
         ),
         Node(
             plan_partition_generators,
-            ["parameters", "images", "splits", "partitions", "partition_generators_files"],
+            [ORDERED_PARAMETERS, "images", "splits", "partitions", "partition_generators_files"],
             "generator_jobs",
             name="plan_partition_generators",
         ),
@@ -73,7 +82,7 @@ def _select(role: str) -> Node:
     )
 
 
-def _fit(label: str) -> Node:
+def _fit(label: str, seed: str) -> Node:
     return Node(
         update_wrapper(partial(fit_generator, label=label), fit_generator),
         {
@@ -81,7 +90,7 @@ def _fit(label: str) -> Node:
             "splits": "splits",
             "generator": "params:generator",
             "training": "params:training",
-            "seed": "params:seed",
+            "seed": seed,
             "known": f"{label}.generator_done",
             "checkpoint": f"{label}.epochs_done",
         },

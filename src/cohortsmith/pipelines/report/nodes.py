@@ -23,6 +23,7 @@ from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.template import template
 from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.records import Rejection
+from cohortsmith.reporting.classifier_card import ClassifierFacts, write_classifier_card
 from cohortsmith.reporting.content import (
     Fidelity,
     Generator,
@@ -160,6 +161,13 @@ def write_model_card(
     """Say what a generator was made of, what it is for, and what it must not be used for: as Markdown and as JSON."""
     card = describe_model(ModelFacts(generator, splits, copying_summary["sentence"], membership, run, config))
     return card_as_markdown(card), card
+
+
+def write_classifiers_card(
+    splits: pd.DataFrame, arms: pd.DataFrame, images: Images, run: RunFacts, config: RunConfig
+) -> str:
+    """Say what the kept networks of the judge are, what they are for, and what they must not be used for."""
+    return write_classifier_card(ClassifierFacts(splits, arms, images.shape[1:], run, config))
 
 
 def gather_judgement(

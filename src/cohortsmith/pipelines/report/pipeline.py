@@ -18,6 +18,7 @@ from .nodes import (
     gather_rejections,
     gather_warnings,
     render,
+    write_classifiers_card,
     write_model_card,
 )
 from .tracking_nodes import track_arms
@@ -77,7 +78,7 @@ def create_pipeline(
         nodes.append(_generators(labels))
         gathered["generators"] = "report.generators"
     if "judge" in stages:
-        nodes += [_judgement(searched=searched), _fidelity(), _arms()]
+        nodes += [_judgement(searched=searched), _fidelity(), _arms(), _classifiers_card()]
         gathered |= {"judgement": "report.judgement", "fidelity": "report.fidelity", "lineage": "lineage"}
         if simulated:
             nodes.append(_anatomy())
@@ -140,6 +141,15 @@ def _judgement(*, searched: bool) -> Node:
 
 def _arms() -> Node:
     return Node(track_arms, ["params:study", "arms", "differences"], "arms.tracked_runs", name="track_arms")
+
+
+def _classifiers_card() -> Node:
+    return Node(
+        write_classifiers_card,
+        ["splits", "arms", "images", "report.run", "report.config"],
+        "classifiers_card_text",
+        name="write_classifiers_card",
+    )
 
 
 def _anatomy() -> Node:

@@ -49,7 +49,7 @@ CLAIM = Checklist(
         Item("40", "limitations", "limits"),
         Item("41", "meaning for practice"),
         Item("42", "protocol or further technical details"),
-        Item("43", "availability of software, models and data", "availability"),
+        Item("43", "availability of software, models and data", "sharing"),
         Item("44", "funding and the role of funders"),
     ),
 )

@@ -120,14 +120,7 @@ def _of_judgement(content: ReportContent) -> Known:
         )
         yield "selection", Answer(f"the state with the best balanced accuracy on real validation images{searched}")
         yield "imbalance", Answer("every batch is half patients; balanced accuracy is the outcome")
-    yield (
-        "full_model",
-        Answer(
-            "not given: the weights of the classifiers, which predict, are not kept, their settings, seeds and "
-            "predictions are; of the generators the weights are, as safetensors with a model card per diagnosis",
-            "provenance",
-        ),
-    )
+    yield "full_model", Answer(models.locate_weights(config), "provenance")
     yield "ensembles", Answer("none: each classifier is judged alone")
     yield "explanations", Answer("none was made")
     yield "updating", Answer("none: the models are not recalibrated")
@@ -179,7 +172,11 @@ def _counted(judgement: Judgement) -> str:
 
 
 def _of_anything(content: ReportContent) -> Known:
+    assert content.config is not None
     yield "limits", Answer("those of the method; the study's own must be added", "limits")
     versions = ", ".join(f"{name} {version}" for name, version in content.run.versions.items())
     yield "software", Answer(versions, "provenance")
-    yield "availability", Answer(f"code: cohortsmith; this run: {content.run.command}", "provenance")
+    code = f"code: cohortsmith; this run: {content.run.command}"
+    yield "availability", Answer(code, "provenance")
+    made = models.locate_models(content.config)
+    yield "sharing", Answer(f"{code}; models: {made}" if made else code, "provenance")

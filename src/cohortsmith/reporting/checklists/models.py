@@ -1,9 +1,10 @@
 """What was trained and how, and where its settings are kept, in the short words of a checklist's answer."""
 
 from cohortsmith.config.classifier import NeuralNetworkConfig
+from cohortsmith.config.judge import Net
 from cohortsmith.config.random_search import RandomSearchConfig
 from cohortsmith.config.run import RunConfig
-from cohortsmith.reporting.classifier_methods import name_classifier, networks_of
+from cohortsmith.reporting.classifier_methods import kept_arms, name_judge, name_kept_arms, networks_of
 from cohortsmith.reporting.methods import name_model
 from cohortsmith.reporting.wording import listed
 
@@ -24,13 +25,34 @@ def locate_settings(config: RunConfig) -> str:
     )
 
 
+def locate_weights(config: RunConfig) -> str:
+    """Say which classifiers' weights are kept, if any, and that the generators' are."""
+    generators = "of the generators the weights are, as safetensors with a model card per diagnosis"
+    if not kept_arms(config):
+        return (
+            "not given: the weights of the classifiers, which predict, are not kept, their settings, seeds and "
+            f"predictions are; {generators}"
+        )
+    fitted = "; what scikit-learn fitted is not kept" * any(net not in networks_of(config) for net in config.judge.nets)
+    return (
+        f"weights of the networks of {name_kept_arms(config)} are kept in the study's folder, as safetensors with a "
+        f"model card; the software makes none public{fitted}; settings, seeds and predictions of all classifiers are "
+        f"kept; {generators}"
+    )
+
+
+def locate_models(config: RunConfig) -> str:
+    """Say which models there are to be shared; nothing where none was made."""
+    if "augment" not in config.study.stages:
+        return ""
+    networks = f" and the networks of {name_kept_arms(config)}" * (_is_judged(config) and bool(kept_arms(config)))
+    return f"the generators{networks}, in the study's folder with their model cards; the software makes none public"
+
+
 def name_judges(config: RunConfig) -> str:
     """Name the kinds of classifiers that judged."""
-    names = [name_classifier(config.classifier)] * ("baseline" in config.judge.nets)
-    if "optimised" in config.judge.nets:
-        optimised = config.judge.optimised
-        names.append(name_classifier(optimised) if optimised else "the winner of a random search")
-    return listed(names)
+    order: tuple[Net, ...] = ("baseline", "optimised")
+    return listed([name_judge(config, net) for net in order if net in config.judge.nets])
 
 
 def describe_initialisation(config: RunConfig) -> str:
