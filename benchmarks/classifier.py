@@ -43,7 +43,7 @@ from cohortsmith.models.vae import VAE, Posterior
 
 SHAPE = (84, 104, 89)
 BATCH = 8
-N_IMAGES = 24
+N_IMAGES, EPOCH = 24, 20  # files, and how often each is in an epoch: loaders begin each one anew, cohorts are larger
 N_LATENTS = 1000
 TOGETHER = 4 * BLOCK // BATCH  # steps of real + synthetic that share a decoded block of each class
 TARGET, TARGET_HUGE_PAGES = 3.0, 1.0  # against the plain loop without and with huge pages
@@ -262,7 +262,7 @@ def plain_step(files: list[Path], workers: int) -> Callable[[], object]:
     network = plain_network().train()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     loader = DataLoader(
-        Scans(files), BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0, drop_last=True
+        Scans(EPOCH * files), BATCH, shuffle=True, num_workers=workers, persistent_workers=workers > 0, drop_last=True
     )
     batches = _forever(loader)
 

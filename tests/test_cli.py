@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 from kedro.io import DataCatalog, DatasetError
+from kedro.pipeline import Node, Pipeline
+from kedro.runner import SequentialRunner
 from kedro_datasets.json import JSONDataset
 
-from cohortsmith.cli import _unwrapped
+from cohortsmith.cli import _not_handed_over, _unwrapped
 from cohortsmith.datasets.atomically import Atomically
 from cohortsmith.errors import ConfigurationError, StudyError
 
@@ -38,3 +40,13 @@ def test_what_is_not_understood_keeps_its_traceback(tmp_path: Path):
     (tmp_path / "broken.json").write_text("{")
 
     assert _unwrapped(failed_load(JSONDataset(filepath=str(tmp_path / "broken.json")))) is None
+
+
+def test_a_step_that_needs_what_is_only_in_memory_is_told_which_stage_to_name():
+    step = Pipeline([Node(len, "generator_seed", "n", name="step")])
+    with pytest.raises(ValueError, match="Pipeline input") as failure:
+        SequentialRunner().run(step, DataCatalog())
+    told = _not_handed_over(failure.value)
+
+    assert told.got == "it needs generator_seed, which a run does not keep"
+    assert "--pipelines learn" in told.remedy

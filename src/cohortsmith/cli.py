@@ -1,6 +1,7 @@
 """`kedro run` with one clear message instead of a traceback and a truthful exit code; `kedro ui` for MLflow."""
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -37,6 +38,10 @@ def _run(**options: Any) -> None:
         if told is None:
             raise
         _leave(str(told), told.exit_code, "FAILED")
+    except ValueError as error:
+        if "Pipeline input(s)" not in str(error):
+            raise
+        _leave(str(_not_handed_over(error)), ConfigurationError.exit_code, "FAILED")
     except KeyboardInterrupt:
         _leave(
             "interrupted: the same command goes on where it stopped",
@@ -62,6 +67,18 @@ def _unwrapped(error: DatasetError) -> CohortsmithError | None:
             "is going on has come that far",
         )
     return next((cause for cause in causes if isinstance(cause, CohortsmithError)), None)
+
+
+def _not_handed_over(error: ValueError) -> ConfigurationError:
+    """Say what Kedro says where a part of a pipeline needs what another part only hands over in memory."""
+    needed = ", ".join(re.findall(r"'([\w.]+)'", str(error)))
+    return ConfigurationError(
+        "this step cannot be started alone",
+        where="--from-nodes, --nodes, --from-inputs or --tags",
+        got=f"it needs {needed}, which a run does not keep",
+        expected="a whole stage",
+        remedy="name the stage (--pipelines learn, say): what is done already is not done again",
+    )
 
 
 cli.add_command(click.Command("run", params=kedro_run.params, callback=_run, help="Run the chain."))

@@ -39,7 +39,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     everything = sum((built[stage] for stage in (*stages, "report") if stage in study.stages), Pipeline([]))
     named = {stage: built[stage] for stage in (*stages, "report")}
     if "judge" in stages:
-        named["interim"] = judge.create_interim(study.labels, searched=searched)
+        named["interim"] = judge.create_interim()
     return {**named, "__default__": everything}
 
 

@@ -163,6 +163,10 @@ def test_batches_of_real_images_are_drawn_one_by_one() -> None:
     sample_from((watched,), 4)(torch.Generator())
     assert read == [4]
 
+    made = Latents(torch.zeros(50, 2), np.arange(50) % 2, (lambda points: torch.zeros(len(points), 5, 4),) * 2)
+    sample_from((watched, source_of(made)), 8)(torch.Generator())
+    assert read == [4, 4]
+
 
 def test_sources_put_together_give_each_row_its_own_image_and_label_in_any_order() -> None:
     both = concatenated((source_of(REAL), source_of(SYNTHETIC)))

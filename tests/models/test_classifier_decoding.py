@@ -17,9 +17,10 @@ from cohortsmith.models.checkpoint import to_checkpoint
 from cohortsmith.models.classifier_batches import BatchSource, Labelled, Latents, sample_from, source_of
 from cohortsmith.models.classifier_decoding import BLOCK, decode_in_blocks, decoder_of, decoder_of_file
 from cohortsmith.models.classifier_training import train_classifier
-from cohortsmith.models.fitted import FittedVAE
+from cohortsmith.models.fitted import FittedVAE, restore
 from cohortsmith.models.networks import Decoder, initialise
 from cohortsmith.models.training import fit_vae
+from cohortsmith.models.vae import VAE, Posterior
 
 SHAPE = (9, 11)
 N = 61  # not a multiple of the block
@@ -75,6 +76,26 @@ def test_a_point_is_decoded_alike_alone_and_among_others(fitted) -> None:
     together = decode_in_blocks(decoder_of(fitted), points)
     alone = torch.cat([decode_in_blocks(decoder_of(fitted), point[None]) for point in points])
     assert torch.equal(together, alone)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_scan_has_the_same_bits_on_any_number_of_threads(n_threads) -> None:
+    shape = (86, 477)  # of each half, 31 voxels are left over by vectors of 32
+    config = VAEConfig(latent_dim=3, network=NetworkConfig(hidden=(30, 20)))
+    model = VAE(config, shape)
+    initialise(model, torch.Generator().manual_seed(0))
+    codes = Posterior(torch.zeros(0, 3), torch.zeros(0, 3))
+    fitted = FittedVAE(config, shape, {name: 8 * value for name, value in model.state_dict().items()}, codes, None, ())
+    points = torch.randn(BLOCK, 3, generator=torch.Generator().manual_seed(1))
+    before = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        images = decoder_of(fitted)(points)
+    finally:
+        torch.set_num_threads(before)
+    logits = restore(fitted).decoder.decode(points).reshape(images.shape)
+    one_by_one = torch.stack([torch.cat([part.sigmoid() for part in one.flatten().split(64)]) for one in logits])
+    assert torch.equal(images.flatten(1), one_by_one)
 
 
 def test_a_stored_generator_decodes_as_the_one_in_memory_after_a_journey_to_a_worker(fitted, tmp_path) -> None:

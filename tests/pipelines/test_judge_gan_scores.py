@@ -10,9 +10,10 @@ import torch
 from cohortsmith.config.classifier import CustomConfig, SupportVectorMachineConfig
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.run import ExecutionConfig
-from cohortsmith.errors import CohortsmithError
+from cohortsmith.errors import StudyError
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import Labelled, Latents
+from cohortsmith.models.classifier_file import read_about
 from cohortsmith.models.classifier_training import ArmJob, run_arm
 from cohortsmith.pipelines.judge.gan_nodes import (
     GAN_TEST,
@@ -183,25 +184,34 @@ def test_a_question_changes_with_the_network_and_with_the_images():
     assert len(set(marks)) == 3
 
 
-@pytest.mark.parametrize("config", [NETWORK, SupportVectorMachineConfig()], ids=["kept", "fitted again"])
-def test_a_network_answers_as_it_would_have_at_the_end_of_its_training(config, tmp_path):
+@pytest.mark.parametrize("lost", ["", "removed", "another's", "damaged"])
+@pytest.mark.parametrize("config", [NETWORK, SupportVectorMachineConfig()], ids=["network", "scikit-learn"])
+def test_a_classifier_answers_as_it_would_have_at_the_end_of_its_training(config, lost, tmp_path):
     job = planned("real", tmp_path / "real.safetensors" if config is NETWORK else None, config)
     train_one(job)
+    if job.weights and lost == "another's":
+        train_one(job._replace(fingerprint="other", job=job.job._replace(seed=5)))
+    elif job.weights and lost == "damaged":
+        job.weights.write_bytes(b"half a file")
+    elif job.weights and lost:
+        job.weights.unlink()
     at_its_end = run_arm(job.job._replace(tests={GAN_TEST: SEEN})).probabilities[GAN_TEST]
 
     assert ask_one(Question(job, SEEN, "mark")) == at_its_end.tolist()
     assert len(set(at_its_end)) > 1
+    assert job.weights is None or read_about(job.weights)["fingerprint"] == job.fingerprint
 
 
-def test_answers_are_asked_for_once_and_another_network_is_refused(tmp_path):
+def test_every_question_is_asked_once_and_an_error_is_raised_when_all_others_are_answered(tmp_path):
     job = planned("real", tmp_path / "real.safetensors")
     train_one(job)
-    asked = {"a": Question(job, SEEN, "mark a"), "b": Question(job._replace(fingerprint="other"), SEEN, "mark b")}
+    broken = planned("synthetic", None)._replace(fingerprint="other")  # there are no synthetic images
+    asked = {"a": Question(broken, SEEN, "mark a"), "b": Question(job, SEEN, "mark b")}
     parts = ask_networks(asked, {}, ExecutionConfig(workers=1))
     saved = next(parts) | next(parts)
 
-    with pytest.raises(CohortsmithError, match="another network lies where one was expected"):
+    with pytest.raises(StudyError, match="needs synthetic images"):
         next(parts)
-    assert list(saved) == ["a"]
-    assert saved["a"].record["fingerprint"] == "mark a"
-    assert list(ask_networks({"a": asked["a"]}, saved, ExecutionConfig(workers=1))) == [{}]
+    assert list(saved) == ["b"]
+    assert saved["b"].record["fingerprint"] == "mark b"
+    assert list(ask_networks({"b": asked["b"]}, saved, ExecutionConfig(workers=1))) == [{}]

@@ -1,72 +1,65 @@
 """What is shown in the middle of a run: what is finished, what waits, and nothing that is outdated."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cohortsmith.config.judge import JudgeConfig
-from cohortsmith.config.split import SplitConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.errors import StudyError
 from cohortsmith.imaging.stored import Stored
-from cohortsmith.pipelines.judge import interim_nodes
-from cohortsmith.pipelines.judge.interim_nodes import gather_finished_sources, show_interim
+from cohortsmith.pipelines.judge.interim_nodes import note_plan, show_interim
 from cohortsmith.pipelines.judge.jobs import PlannedJob
 
 STUDY = StudyConfig(name="tiny", source="bids", labels=("CN", "AD"))
-JUDGE = JudgeConfig(arms=("real", "synthetic"), bootstrap=100)
+JUDGE = JudgeConfig(arms=("real", "synthetic"), n_seeds=4, bootstrap=100)
 N = 20
 NAMES = [f"sub-{row:02d}" for row in range(N)]
 PARTITIONS = pd.DataFrame({"participant_id": NAMES, "diagnosis": ["CN", "AD"] * (N // 2), "split": "test"}).assign(
-    partition="train-full", training_set="train-full", fold=pd.array([pd.NA] * N, dtype="Int64")
+    partition="train-full",
+    training_set="train-full",
+    **{name: pd.array([pd.NA] * N, dtype="Int64") for name in ("repeat", "fold")},
 )
 
 
-def show(capsys: pytest.CaptureFixture, n_finished: int, n_planned: int, n_jobs: int) -> str:
-    random = np.random.default_rng(0)
-    about = {"partition": "train-full", "training_set": "train-full", "net": "baseline", "n_synthetic": 0}
-    about |= {"arm": "real", "fold": None}
-    jobs = {str(seed): PlannedJob(None, "mark", {**about, "seed": seed}) for seed in range(n_planned)}
+ABOUT = {"partition": "train-full", "training_set": "train-full", "net": "baseline", "n_synthetic": 0, "fold": None}
+PARAMETERS = {"seed": 0, "judge": {"n_seeds": 4}, "execution": {"workers": 2}}
+
+
+def planned(n: int) -> dict[str, PlannedJob]:
+    return {str(seed): PlannedJob(None, "mark", {**ABOUT, "arm": "real", "seed": seed}) for seed in range(n)}
+
+
+def show(capsys: pytest.CaptureFixture, n_finished: int, n_planned: int, parameters: dict = PARAMETERS) -> str:
+    random, jobs = np.random.default_rng(0), planned(n_planned)
+    plan = json.loads(json.dumps(note_plan(jobs, JUDGE, PARTITIONS, PARAMETERS)))
     runs = {
         key: Stored({**one.about, "fingerprint": "mark", "probabilities": {"test": list(random.random(N))}})
         for key, one in list(jobs.items())[:n_finished]
     }
-    runs["outdated"] = Stored({**about, "seed": 9, "fingerprint": "old"})
-    show_interim(STUDY, JUDGE, PARTITIONS, jobs, n_jobs, runs, 0)
+    runs["0" if not n_finished else "9"] = Stored({**ABOUT, "arm": "real", "seed": 9, "fingerprint": "outdated"})
+    show_interim(STUDY, JUDGE, PARTITIONS, plan, runs, 0, parameters)
     return capsys.readouterr().out
 
 
 def test_what_is_finished_and_what_waits_is_counted_and_arms_are_shown_by_what_is_finished(capsys):
-    shown = show(capsys, 2, 3, 8)
+    shown = show(capsys, 2, 3)
 
     assert "2 of 8 trainings are finished; 5 wait for generators or a search." in shown
     row = shown.splitlines()[-1].split()
     assert row[:5] == ["train-full", "baseline", "test", "real", "2"]
 
 
-def test_nothing_waits_and_nothing_is_shown_before_the_first_training_is_done(capsys):
-    assert show(capsys, 0, 8, 8) == "\n0 of 8 trainings are finished.\n"
+def test_nothing_is_shown_before_the_first_training_is_done_but_how_many_there_will_be(capsys):
+    assert show(capsys, 0, 8) == "\n0 of 8 trainings are finished.\n"
 
 
-@pytest.mark.parametrize("missing", [True, False])
-def test_sources_that_are_not_there_yet_are_left_out_without_an_error(missing, monkeypatch):
-    given = []
+@pytest.mark.parametrize(
+    ("change", "shown"), [({"seed": 1}, False), ({"judge": {"n_seeds": 9}}, False), ({"execution": {}}, True)]
+)
+def test_results_of_other_parameters_are_not_shown_wherever_they_are_computed(change, shown, capsys):
+    told = show(capsys, 2, 3, PARAMETERS | change)
 
-    def gather_sources(study, split, judge, partitions, records, *own):
-        given.append(own)
-        return {"own": own}
-
-    monkeypatch.setattr(interim_nodes, "gather_sources", gather_sources)
-    own = ("folder", None if missing else "latents", "further", "copying")
-    found = gather_finished_sources(STUDY, SplitConfig(), JUDGE, PARTITIONS, {}, *own)
-
-    assert found == {"own": () if missing else own}
-    assert given == [() if missing else own]
-
-
-def test_generators_that_are_being_made_anew_are_no_error(monkeypatch):
-    def refuse(*_):
-        raise StudyError("a generator is not the one that its points were drawn from")
-
-    monkeypatch.setattr(interim_nodes, "gather_sources", refuse)
-    assert gather_finished_sources(STUDY, SplitConfig(), JUDGE, PARTITIONS, {}) == {}
+    assert ("trainings are finished" in told) == shown
+    assert ("No training of this configuration is planned yet" in told) != shown

@@ -18,10 +18,10 @@ from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import Latents
 from cohortsmith.pipelines.judge.jobs import (
     choose_networks,
+    count_trainings,
     is_current,
     plan_classifiers,
     plan_early_classifiers,
-    plan_so_far,
 )
 from cohortsmith.pipelines.judge.predictions import collect_predictions
 from cohortsmith.pipelines.judge.sources import Source
@@ -206,22 +206,13 @@ def test_early_trainings_are_refused_where_a_subject_is_on_two_sides(images):
         plan_early_classifiers(STUDY, JUDGE, choose_networks({}, JUDGE), splits(), table, images, FOLDER)
 
 
-def test_in_the_middle_of_a_run_what_waits_for_generators_or_a_search_is_counted_alone(images):
-    table = partitions("train-full", "train-1")
+@pytest.mark.parametrize("folds", [False, True])
+def test_the_whole_grid_is_counted_before_it_can_be_planned(folds, images):
+    table = partitions("train-full", "train-1", folds=folds)
     judge = JUDGE.model_copy(update={"nets": ("baseline", "optimised")})
-    networks, whole = choose_networks({"kind": "custom"}, judge), sources_of(table)
-    there = {key: one for key, one in whole.items() if key == ("train-full", "synthetic")}
-    there["train-1", "prior"] = whole["train-1", "prior"][:1]
-    of_one_draw = {key: tuple(one._replace(draws=one.draws[:1]) for one in two) for key, two in there.items()}
-    with_made = {f"{arm}-{n}" for arm in ("synthetic", "real+synthetic") for n in (2, 5)}
+    networks = choose_networks({"kind": "custom"}, judge, {"kind": "mlp"})
 
-    for sources, made in (({}, 0), (there, 4 * 3), (of_one_draw, 4)):
-        jobs, n_jobs = plan_so_far(STUDY, judge, networks, splits(), table, images, sources, FOLDER)
-        seen = [one.about for one in jobs.values() if one.about["arm"] not in EARLY]
-        assert n_jobs == 2 * 2 * 9 * 3
-        assert len(jobs) - len(seen) == 2 * 4 * 3
-        assert len(seen) == made
-        assert {(one["partition"], one["arm"]) for one in seen} <= {("train-full", arm) for arm in with_made}
+    assert count_trainings(judge, table) == len(plan(images, table, judge, networks=networks))
 
 
 @pytest.mark.parametrize(("keep", "kept"), [("real", {"real"}), ("all", {named.name for named in JUDGE.named_arms})])

@@ -123,21 +123,19 @@ def test_weights_are_kept_before_the_training_counts_as_done(tmp_path):
     assert said.tolist() == record.record["probabilities"]["test"]
 
 
-@pytest.mark.parametrize("lost", ["removed", "another's", "diverged"])
-def test_a_training_whose_weights_are_lost_is_done_again_unless_it_diverged(lost, tmp_path, monkeypatch):
-    planned = trainable(tmp_path)
-    record = {**planned.about, **train_one(planned), "fingerprint": "mark"}
-    if lost == "another's":
-        train_one(planned._replace(fingerprint="other"))
-    else:
-        planned.weights.unlink()
-    if lost == "diverged":
-        record = {**planned.about, "diverged": "no number", "fingerprint": "mark"}
-    todo = []
-    monkeypatch.setattr(nodes, "run_items", lambda function, items, **settings: todo.extend(items) or ())
+def break_down(_: PlannedJob) -> dict:
+    raise RuntimeError("DefaultCPUAllocator: not enough memory")
 
-    list(start({"real": planned}, {"real": Stored(record)}))
-    assert todo == ([] if lost == "diverged" else ["real"])
+
+def test_an_error_that_nobody_foresaw_stops_the_first_classifiers_neither_and_is_told(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr(nodes, "train_one", break_down)
+    jobs = {"a": PlannedJob(None, "mark", about("a"))}
+    execution = ExecutionConfig(workers=1)
+
+    assert list(train_early_classifiers(STUDY, NETWORKS, partitions(0), jobs, {}, execution, tmp_path)) == [({}, [])]
+    assert "tried again later" in caplog.text and "RuntimeError" in caplog.text
+    with pytest.raises(CohortsmithError, match="unforeseen"):
+        list(train_classifiers(STUDY, NETWORKS, partitions(0), jobs, {}, execution, jobs))
 
 
 def test_weights_that_saw_a_subject_who_withdrew_are_removed(tmp_path):
@@ -145,8 +143,12 @@ def test_weights_that_saw_a_subject_who_withdrew_are_removed(tmp_path):
     train_one(planned)
     train_one(planned._replace(weights=tmp_path / "other.safetensors", subjects=("sub-00", "sub-withdrawn")))
     (tmp_path / "model_card.md").write_text("kept")
+    (tmp_path / "damaged.safetensors").write_bytes(b"who knows of whom")
+    (tmp_path / ".killed.safetensors.part").mkdir()
+    (tmp_path / ".killed.safetensors.part" / "killed.safetensors").write_bytes(b"half")
+    table = pd.concat([partitions(0), partitions(0)[:1].assign(participant_id="sub-withdrawn", split="external")])
 
-    list(train_early_classifiers(STUDY, NETWORKS, partitions(0), {}, {}, ExecutionConfig(), tmp_path))
+    list(train_early_classifiers(STUDY, NETWORKS, table, {}, {}, ExecutionConfig(), tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model_card.md", "real.safetensors"]
 
 

@@ -78,7 +78,7 @@ class JudgeConfig(Config):
     quarantine: whether classifiers see the synthetic scans that the screen for copies flags (`report`: they are listed
         and marked only) or not (`exclude`).
     keep_weights: of the networks trained on real scans alone, which are tested on synthetic ones later (`real`), or of
-        all: an A2 network on images of 84 x 104 x 89 takes 8 MB.
+        all that are trained from then on: an A2 network on images of 84 x 104 x 89 takes 8 MB.
     reference_columns: clinical columns (age, mmse, or one of study.columns.further); a logistic regression on each is
         the line that an image classifier has to pass.
     """

@@ -122,8 +122,8 @@ def draw_balanced(source: BatchSource, size: int, generator: torch.Generator) ->
     Raises:
         StudyError: a class has no image.
     """
-    halves = [_draw_of_class(source.labels, label, size // 2, generator) for label in (0, 1)]
-    return source.images(np.concatenate(halves), generator), torch.arange(2).repeat_interleave(size // 2)
+    rows = _draw_rows(source, size, generator)
+    return source.images(rows, generator), torch.arange(2).repeat_interleave(size // 2)
 
 
 def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, seed: int) -> tuple[BatchSource, ...]:
@@ -158,12 +158,15 @@ def sample_from(sources: tuple[BatchSource, ...], size: int) -> SampleBatch:
     Small batches of decoded images are drawn several at once: a part of a block takes as long as a whole one.
     """
     at_once = max(1, 2 * max(source.together for source in sources) * len(sources) // size)
-    waiting: list[Batch] = []
+    waiting: Iterator[Batch] = iter(())
 
     def sample(generator: torch.Generator) -> Batch:
-        if not waiting:
-            waiting.extend(_draw_batches(sources, size, at_once, generator))
-        return waiting.pop(0)
+        nonlocal waiting
+        batch = next(waiting, None)
+        if batch is None:
+            waiting = _draw_batches(sources, size, at_once, generator)
+            batch = next(waiting)
+        return batch
 
     return sample
 
@@ -171,10 +174,20 @@ def sample_from(sources: tuple[BatchSource, ...], size: int) -> SampleBatch:
 def _draw_batches(
     sources: tuple[BatchSource, ...], size: int, count: int, generator: torch.Generator
 ) -> Iterator[Batch]:
-    drawn = [draw_balanced(source, count * size // len(sources), generator) for source in sources]
+    drawn = [_draw_rows(source, count * size // len(sources), generator) for source in sources]
+    made = [
+        source.images(rows, generator) if source.together > 1 else None
+        for source, rows in zip(sources, drawn, strict=True)
+    ]
+    labels = torch.arange(2).repeat_interleave(size // len(sources) // 2).repeat(len(sources))
     for index in range(count):
-        parts = [(_part(images, index, count), _part(labels, index, count)) for images, labels in drawn]
-        yield torch.cat([images for images, _ in parts]), torch.cat([labels for _, labels in parts])
+        parts = [
+            source.images(_part(torch.from_numpy(rows), index, count).numpy(), generator)
+            if ready is None
+            else _part(ready, index, count)
+            for source, rows, ready in zip(sources, drawn, made, strict=True)
+        ]
+        yield torch.cat(parts), labels
 
 
 def _part(values: Tensor, index: int, count: int) -> Tensor:
@@ -227,6 +240,10 @@ def _members(labels: NDArray[np.int64], label: int) -> Rows:
             remedy="check the split and the generators of both diagnoses",
         )
     return members
+
+
+def _draw_rows(source: BatchSource, size: int, generator: torch.Generator) -> Rows:
+    return np.concatenate([_draw_of_class(source.labels, label, size // 2, generator) for label in (0, 1)])
 
 
 def _draw_of_class(labels: NDArray[np.int64], label: int, count: int, generator: torch.Generator) -> Rows:

@@ -19,6 +19,7 @@ Decode = Callable[[Tensor], Tensor]
 # Points decoded at once: the rounding of a matrix product depends on how many rows it has, and reading the weights
 # takes as long for one row as for many (a third of the time of 4; 32 save a fifth and take twice the memory: measured).
 BLOCK = 16
+_ONE_THREAD = 2**14  # numbers that PyTorch never shares out among threads (it begins at 2**15)
 
 
 @torch.no_grad()
@@ -54,8 +55,11 @@ def _decode_by_file(path: Path, mark: str, points: Tensor) -> Tensor:
 
 def _decode(fitted: FittedVAE, points: Tensor) -> Tensor:
     logits = restore(fitted).decoder.decode(points)
-    for image in logits:  # a vectorised function rounds the end of an array differently, which is elsewhere in a block
-        image.sigmoid_()
+    # A vectorised function rounds the end of an array, and of each thread's share, differently: the shares must not
+    # depend on what else is in a block, nor on the number of threads.
+    for image in logits:
+        for share in image.split(_ONE_THREAD):
+            share.sigmoid_()
     return logits.reshape(-1, *fitted.image_shape)
 
 

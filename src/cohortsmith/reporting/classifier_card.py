@@ -171,7 +171,8 @@ def _reading(facts: ClassifierFacts) -> Iterator[Block]:
         f"_seed-{facts.config.judge.first_seed}.safetensors"
     )
     yield Code(
-        "In Python, from this folder. The scans must be prepared as above; the first four of the study stand for them.",
+        "In Python, from this folder, one of its files. The scans must be prepared as above; the first four of the "
+        "study stand for them.",
         _READ.format(file=file, study=facts.run.study),
     )
     yield Paragraph(

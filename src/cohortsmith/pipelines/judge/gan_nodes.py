@@ -8,7 +8,6 @@ import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
 from cohortsmith.config.run import ExecutionConfig
-from cohortsmith.errors import CohortsmithError
 from cohortsmith.evaluation.gan_train_test import contrast_gan_test, from_arms, score_gan_train_test, word_gan_test
 from cohortsmith.evaluation.scores import REFERENCE
 from cohortsmith.evaluation.settings import Setting, name_setting, number_runs, settings_of
@@ -17,9 +16,10 @@ from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.models.classifier_batches import Latents, source_of
 from cohortsmith.models.classifier_file import read_about, read_classifier_file
-from cohortsmith.models.classifier_training import predict, run_arm
+from cohortsmith.models.classifier_training import predict
 
 from .jobs import N_LABELS, PlannedJob
+from .nodes import train_one
 from .sources import SYNTHETIC, Source, Sources, latents_of, mark_of
 
 GAN_TEST, MOST_SEEN = "synthetic", 200  # the synthetic images, per label, that the real arm's networks are tested on
@@ -67,23 +67,12 @@ def ask_networks(
 
 
 def ask_one(question: Question) -> list[float]:
-    """Give the images' probabilities (n,) in a worker process; a classifier that is not kept is fitted again.
-
-    Raises:
-        CohortsmithError: the network's file holds another one.
-    """
+    """Give the images' probabilities (n,) in a worker process; a classifier whose weights are gone is fitted again."""
     planned, seen = question.planned, question.seen
-    if planned.weights is None:
-        answers = run_arm(planned.job._replace(tests={GAN_TEST: seen})).probabilities[GAN_TEST]
-        return [float(value) for value in answers]
-    if read_about(planned.weights).get("fingerprint") != planned.fingerprint:
-        raise CohortsmithError(
-            "another network lies where one was expected, or none",
-            where=planned.weights.name,
-            expected=f"the one of fingerprint {planned.fingerprint}",
-            remedy="run the judge again: it trains that classifier anew",
-        )
-    return [float(value) for value in predict(read_classifier_file(planned.weights), source_of(seen))]
+    if planned.weights is not None and read_about(planned.weights).get("fingerprint") == planned.fingerprint:
+        return [float(value) for value in predict(read_classifier_file(planned.weights), source_of(seen))]
+    again = train_one(planned._replace(job=planned.job._replace(tests={GAN_TEST: seen})))
+    return list(again["probabilities"][GAN_TEST])
 
 
 def gan_scores(

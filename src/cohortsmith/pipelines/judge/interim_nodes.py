@@ -7,50 +7,50 @@ import numpy as np
 import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
-from cohortsmith.config.split import SplitConfig
 from cohortsmith.config.study import StudyConfig
-from cohortsmith.errors import StudyError
 from cohortsmith.evaluation.scores import summarise_arms
 from cohortsmith.evaluation.settings import EXTERNAL, per_setting
+from cohortsmith.fingerprints import fingerprint
 from cohortsmith.imaging.stored import Stored
 
-from .jobs import PlannedJob
+from .jobs import PlannedJob, count_trainings
 from .predictions import leave_out_diverged, select_runs, tabulate_predictions
-from .sources import Sources, gather_sources
 
 _SHOWN = ("training_set", "net", "test_set", "arm", "n_seeds")
 
 
-def gather_finished_sources(
-    study: StudyConfig,
-    split: SplitConfig,
-    judge: JudgeConfig,
-    partitions: pd.DataFrame,
-    records: dict[str, Stored],
-    *own: Any,
-) -> Sources:
-    """Gather what there is of `gather_sources`: in the middle of a run, perhaps nothing."""
-    try:
-        return gather_sources(
-            study, split, judge, partitions, records, *([] if any(one is None for one in own) else own)
-        )
-    except StudyError:  # of generators that this run is about to make anew
-        return {}
+def note_plan(
+    jobs: dict[str, PlannedJob], judge: JudgeConfig, partitions: pd.DataFrame, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """Note what a run is about to train, for whoever looks at it meanwhile: jobs, of how many, by which parameters."""
+    return {
+        "parameters": _mark(parameters),
+        "n_trainings": count_trainings(judge, partitions),
+        "jobs": {key: {"fingerprint": one.fingerprint, "about": one.about} for key, one in jobs.items()},
+    }
 
 
 def show_interim(
     study: StudyConfig,
     judge: JudgeConfig,
     partitions: pd.DataFrame,
-    jobs: dict[str, PlannedJob],
-    n_jobs: int,
+    plan: dict[str, Any],
     runs: dict[str, Stored],
     seed: int,
+    parameters: dict[str, Any],
 ) -> None:
-    """Print how many of all n_jobs trainings are finished, and the arms by these alone; jobs: what can be planned."""
-    finished = select_runs(jobs, runs)
-    waiting = f"; {n_jobs - len(jobs)} wait for generators or a search" if len(jobs) < n_jobs else ""
-    sys.stdout.write(f"\n{len(finished)} of {n_jobs} trainings are finished{waiting}.\n")
+    """Print how many of all trainings are finished, and the arms by these alone.
+
+    plan: what the run noted; that of other parameters is not shown, as its results are about to be made anew.
+    """
+    if plan["parameters"] != _mark(parameters):
+        told = "No training of this configuration is planned yet"
+        sys.stdout.write(f"\n{told} (what a run is given by --params must be given here, too).\n")
+        return
+    jobs = {key: PlannedJob(None, **one) for key, one in plan["jobs"].items()}
+    finished, n_waiting = select_runs(jobs, runs), plan["n_trainings"] - len(jobs)
+    waiting = f"; {n_waiting} wait for generators or a search" if n_waiting else ""
+    sys.stdout.write(f"\n{len(finished)} of {plan['n_trainings']} trainings are finished{waiting}.\n")
     judged = leave_out_diverged(finished)
     if judged:
         predictions = tabulate_predictions(study, judge, partitions, judged)
@@ -66,6 +66,10 @@ def summarise_finished(predictions: pd.DataFrame, judge: JudgeConfig, seed: int,
     if complete.empty:
         return complete
     return per_setting(lambda runs: summarise_arms(runs, judge.confidence, judge.bootstrap, random), complete)
+
+
+def _mark(parameters: dict[str, Any]) -> str:
+    return fingerprint({name: value for name, value in parameters.items() if name != "execution"})
 
 
 def _complete(predictions: pd.DataFrame, n_folds: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The grid of trainings: partition x network x arm x seed, those without synthetic scans first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from .sources import ORIGINS, PRIOR, Sources, latents_of, mark_of
 
 TESTS = ("test", "external")
 N_LABELS = 2
+_ROUNDING = "slabs, blocks of 16"  # how sums are taken and batches drawn: by others a training ends elsewhere
 Networks = dict[str, ClassifierConfig]
 
 
@@ -46,16 +47,6 @@ class _Partition(NamedTuple):
     sets: dict[str, Labelled]
     mark: str
     subjects: tuple[str, ...]
-
-
-class _Turn(NamedTuple):
-    """One training of the grid; draw: which of its generators' draws it sees, if any."""
-
-    part: _Partition
-    net: str
-    named: NamedArm
-    seed: int
-    draw: int
 
 
 class _Made(NamedTuple):
@@ -105,37 +96,12 @@ def plan_classifiers(
     folder: Path,
 ) -> dict[str, PlannedJob]:
     """Plan every training, seed by seed; folder: of kept weights."""
-    turns = _in_turn(judge, _all_partitions(study, splits, partitions, images))
-    return _planned(turns, judge, networks, sources, folder)
-
-
-def plan_so_far(
-    study: StudyConfig,
-    judge: JudgeConfig,
-    networks: Networks,
-    splits: pd.DataFrame,
-    partitions: pd.DataFrame,
-    images: NDArray[np.float32],
-    sources: Sources,
-    folder: Path,
-) -> tuple[dict[str, PlannedJob], int]:
-    """Plan the trainings whose network and sources are there already; and count all."""
-    turns = list(_in_turn(judge, _all_partitions(study, splits, partitions, images)))
-    ready = (turn for turn in turns if turn.net in networks and _has_sources(turn, sources))
-    return _planned(ready, judge, networks, sources, folder), len(turns)
-
-
-def is_current(planned: PlannedJob, run: Stored | None) -> bool:
-    """Say whether a run is the planned one."""
-    return run is not None and run.record.get("fingerprint") == planned.fingerprint
-
-
-def _planned(
-    turns: Iterable[_Turn], judge: JudgeConfig, networks: Networks, sources: Sources, folder: Path
-) -> dict[str, PlannedJob]:
+    own = [_partition(study, splits, rows, images) for _, rows in partitions.groupby("partition", sort=False)]
     making, planned = cache(partial(_make, sources)), {}
-    for part, net, named, seed, draw in turns:
-        name = part.about["partition"]
+    for part, net, named, index in _in_turn(judge, own):
+        name, seed = part.about["partition"], judge.first_seed + index
+        # A fold has one run of each arm, and one draw.
+        draw = index % judge.n_draws if part.about["fold"] is None else 0
         made = making(named, name, draw)
         job = _job(part, networks[net], named, seed, made, judge)
         about = {**part.about, "net": net, "arm": named.name, "n_synthetic": named.n_synthetic, "seed": seed}
@@ -146,30 +112,28 @@ def _planned(
     return planned
 
 
-def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[_Turn]:
+def count_trainings(judge: JudgeConfig, partitions: pd.DataFrame) -> int:
+    """Count the trainings of the whole grid: every seed of a training set, and one run of a fold."""
+    names = partitions.drop_duplicates("partition")
+    runs = np.where(names["repeat"].isna(), judge.n_seeds, 1).sum()
+    return int(runs) * len(judge.nets) * len(judge.named_arms)
+
+
+def is_current(planned: PlannedJob, run: Stored | None) -> bool:
+    """Say whether a run is the planned one."""
+    return run is not None and run.record.get("fingerprint") == planned.fingerprint
+
+
+def _in_turn(judge: JudgeConfig, partitions: list[_Partition]) -> Iterator[tuple[_Partition, str, NamedArm, int]]:
     """Go through the grid, run by run: whenever it is stopped, every arm has about as many runs as any other."""
     repeats = max([int(part.about["repeat"]) + 1 for part in partitions if part.about["repeat"] is not None] or [0])
     for index in range(max(judge.n_seeds, repeats)):
         for part in partitions:
             repeat = part.about["repeat"]
             if index == repeat or (repeat is None and index < judge.n_seeds):
-                # A fold has one run of each arm, and one draw.
-                draw = index % judge.n_draws if repeat is None else 0
                 for net in judge.nets:
                     for named in judge.named_arms:
-                        yield _Turn(part, net, named, judge.first_seed + index, draw)
-
-
-def _has_sources(turn: _Turn, sources: Sources) -> bool:
-    origin = ORIGINS.get(turn.named.arm)
-    chosen = () if origin is None else sources.get((turn.part.about["partition"], origin), ())
-    return origin is None or (len(chosen) == N_LABELS and all(turn.draw < len(one.draws) for one in chosen))
-
-
-def _all_partitions(
-    study: StudyConfig, splits: pd.DataFrame, partitions: pd.DataFrame, images: NDArray[np.float32]
-) -> list[_Partition]:
-    return [_partition(study, splits, rows, images) for _, rows in partitions.groupby("partition", sort=False)]
+                        yield part, net, named, index
 
 
 def _partition(study: StudyConfig, splits: pd.DataFrame, rows: pd.DataFrame, images: NDArray[np.float32]) -> _Partition:
@@ -221,4 +185,4 @@ def _job(
 def _mark(job: ArmJob, about: dict[str, Any], subjects: str, made: str) -> str:
     varied = job.classic if job.arm == "real+classic" else None
     mixture = [job.mixture] if job.mixture != "half" and job.arm in MIXED else []
-    return fingerprint("classify", about, job.config, varied, made, subjects, *mixture)
+    return fingerprint("classify", _ROUNDING, about, job.config, varied, made, subjects, *mixture)

@@ -1,5 +1,7 @@
 """Train every job of the grid, in parallel and resumable; the tracker hears of each one as soon as it is done."""
 
+import logging
+import shutil
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from cohortsmith.records import TrackedRun
 from .jobs import Networks, PlannedJob, is_current
 from .tracked_classifiers import track_classifier
 
+log = logging.getLogger(__name__)
 Saved = tuple[dict[str, Stored], list[TrackedRun]]
 
 
@@ -32,11 +35,12 @@ def train_early_classifiers(
 ) -> Iterator[Saved]:
     """Train what needs neither generators nor a search: `train_classifiers`, but for errors, which stop nothing here.
 
-    What failed is tried again with the other classifiers. Weights that saw a subject who is not in the study any more
-    are removed from the folder.
+    What failed is tried again with the other classifiers. Weights that saw a subject who is not in the study any more,
+    or that do not say whom, are removed from the folder.
     """
-    _remove_withdrawn(folder, set(partitions["participant_id"]))
-    yield from _train(study, networks, partitions, jobs, done, execution, {})
+    _remove_withdrawn(folder, set(partitions.loc[partitions["split"] != "external", "participant_id"]))
+    for error in (yield from _train(study, networks, partitions, jobs, done, execution, {})):
+        log.warning("tried again later: %s", error)
 
 
 def train_classifiers(
@@ -85,32 +89,29 @@ def _train(
 ) -> Generator[Saved, None, list[CohortsmithError]]:
     """Train what is not there, and give the errors; told: jobs of which the tracker has heard, if they are done."""
     rows_of = {str(name): rows for name, rows in partitions.groupby("partition", sort=False)}
-    current = {key: done[key] for key, planned in jobs.items() if _is_whole(planned, done.get(key))}
+    current = {key: done[key] for key, planned in jobs.items() if is_current(planned, done.get(key))}
     yield {}, [_tracked(study, networks, rows_of, run.record) for key, run in current.items() if key not in told]
     todo = {key: (planned,) for key, planned in jobs.items() if key not in current}
     failed = []
-    for outcome in run_items(train_one, todo, execution=execution, title="train classifiers"):
-        if outcome.error and not isinstance(outcome.error, TrainingError):
-            failed.append(outcome.error)
-            continue
-        planned, found = jobs[outcome.key], {"diverged": outcome.error.what} if outcome.error else outcome.value
-        record = {**planned.about, **found, "fingerprint": planned.fingerprint}
-        yield {outcome.key: Stored(record)}, [_tracked(study, networks, rows_of, record)]
+    try:
+        for outcome in run_items(train_one, todo, execution=execution, title="train classifiers"):
+            if outcome.error and not isinstance(outcome.error, TrainingError):
+                failed.append(outcome.error)
+                continue
+            planned, found = jobs[outcome.key], {"diverged": outcome.error.what} if outcome.error else outcome.value
+            record = {**planned.about, **found, "fingerprint": planned.fingerprint}
+            yield {outcome.key: Stored(record)}, [_tracked(study, networks, rows_of, record)]
+    except CohortsmithError as error:  # of jobs that stopped for a reason that nobody foresaw, once all are done
+        failed.append(error)
     return failed
 
 
-def _is_whole(planned: PlannedJob, run: Stored | None) -> bool:
-    """Say whether a run is the planned one, and its weights are there if they are kept."""
-    if run is None or not is_current(planned, run):
-        return False
-    if planned.weights is None or "diverged" in run.record:
-        return True
-    return read_about(planned.weights).get("fingerprint") == planned.fingerprint
-
-
 def _remove_withdrawn(folder: Path, subjects: set[str]) -> None:
+    for part in folder.glob(".*.safetensors.part"):  # of a training that was killed while it wrote
+        shutil.rmtree(part)
     for file in folder.glob("*.safetensors"):
-        if set(read_about(file).get("subjects", ())) - subjects:
+        seen = read_about(file).get("subjects")
+        if seen is None or set(seen) - subjects:
             file.unlink()
 
 

@@ -11,8 +11,8 @@ from cohortsmith.execution import after
 
 from .fidelity_nodes import measure_fidelity, track_fidelity
 from .gan_nodes import ask_networks, gan_scores, plan_questions, track_gan_scores
-from .interim_nodes import gather_finished_sources, show_interim
-from .jobs import choose_networks, plan_classifiers, plan_early_classifiers, plan_so_far
+from .interim_nodes import note_plan, show_interim
+from .jobs import choose_networks, plan_classifiers, plan_early_classifiers
 from .leak_nodes import refuse_leaks
 from .nodes import train_classifiers, train_early_classifiers
 from .phantom_nodes import check_phantom_effect
@@ -99,40 +99,18 @@ def create_pipeline(
     return Pipeline([*nodes, *(_search() if searched else [])])
 
 
-def create_interim(labels: Sequence[str], *, searched: bool = False) -> Pipeline:
+def create_interim() -> Pipeline:
     """Build what shows the arms by the trainings that are finished, while a run goes on."""
-    own = ("generator_files", "latents_so_far", "further_latents_so_far", "copying_so_far")
-    gather = Node(
-        gather_finished_sources,
-        [
-            *("params:study", "params:split", "params:judge", "partitions", "partition_generators"),
-            *(f"{label}.{what}" for label in labels for what in own),
-        ],
-        "finished_sources",
-        name="gather_finished_sources",
-    )
-    choose = Node(
-        choose_networks,
-        ["params:classifier", "params:judge", *["optimised_classifier_so_far"] * searched],
-        "networks_so_far",
-        name="choose_networks_so_far",
-    )
-    plan = Node(
-        plan_so_far,
-        [
-            *("params:study", "params:judge", "networks_so_far", "splits", "partitions", "images"),
-            *("finished_sources", "classifier_files"),
-        ],
-        ["jobs_so_far", "n_jobs"],
-        name="plan_so_far",
-    )
     show = Node(
         show_interim,
-        ["params:study", "params:judge", "partitions", "jobs_so_far", "n_jobs", "classifier_runs", "params:seed"],
+        [
+            *("params:study", "params:judge", "partitions", "classifier_plan", "classifier_runs", "params:seed"),
+            "parameters",
+        ],
         None,
         name="show_interim",
     )
-    return Pipeline([gather, choose, plan, show])
+    return Pipeline([show])
 
 
 def _early() -> list[Node]:
@@ -147,6 +125,7 @@ def _early() -> list[Node]:
             "early_classifier_jobs",
             name="plan_early_classifiers",
         ),
+        _note("early_classifier_jobs", "early_classifier_plan"),
         Node(
             train_early_classifiers,
             [
@@ -192,7 +171,12 @@ def _plan(labels: Sequence[str], *, searched: bool) -> list[Node]:
             "classifier_jobs",
             name="plan_classifiers",
         ),
+        _note("classifier_jobs", "classifier_plan"),
     ]
+
+
+def _note(jobs: str, plan: str) -> Node:
+    return Node(note_plan, [jobs, "params:judge", "partitions", "parameters"], plan, name=f"note_{plan}")
 
 
 def _likeness(synthetic: list[str]) -> list[Node]:

@@ -87,7 +87,8 @@ def fit_partition_generators(
     Raises:
         CohortsmithError: the first one that stopped a training, once all others are saved.
     """
-    yield _remove_withdrawn(jobs, done, set(splits["participant_id"]))
+    # Another study may use the same ids for other people.
+    yield _remove_withdrawn(jobs, done, set(splits.loc[splits["split"] != "external", "participant_id"]))
     todo = {key: (job,) for key, job in jobs.items() if not _is_there(job, done.get(key))}
     title, failed = "train generators of all partitions", []
     memory_gb = max((_memory_gb(job) for (job,) in todo.values()), default=0.0)
