@@ -17,7 +17,7 @@ from cohortsmith.models.classifier_batches import Labelled, source_of
 from cohortsmith.models.classifier_file import write_classifier
 from cohortsmith.models.classifier_training import ClassifierFit, Evaluation, predict
 from cohortsmith.pipelines.judge.jobs import choose_networks, plan_classifiers
-from cohortsmith.pipelines.report.nodes import write_classifiers_card
+from cohortsmith.pipelines.report.model_nodes import write_classifiers_card
 from cohortsmith.reporting.classifier_card import ClassifierFacts, write_classifier_card
 from cohortsmith.reporting.content import RunFacts
 

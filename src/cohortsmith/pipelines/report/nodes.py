@@ -21,14 +21,10 @@ from cohortsmith.imaging.decisions import KEEP, PERSON
 from cohortsmith.imaging.preparation import to_model_grid
 from cohortsmith.imaging.stored import Stored
 from cohortsmith.imaging.template import template
-from cohortsmith.models.provenance import TrainedGenerator
 from cohortsmith.records import Rejection
-from cohortsmith.reporting.classifier_card import ClassifierFacts, write_classifier_card
 from cohortsmith.reporting.content import (
     Fidelity,
-    Generator,
     Judgement,
-    Neighbour,
     Preparation,
     PreparedScan,
     ReportContent,
@@ -37,14 +33,12 @@ from cohortsmith.reporting.content import (
 from cohortsmith.reporting.figures.planes import as_bytes, central_planes
 from cohortsmith.reporting.markdown import pictures_of, render_markdown
 from cohortsmith.reporting.methods import describe_methods
-from cohortsmith.reporting.model_card import ModelFacts, card_as_markdown, describe_model
 from cohortsmith.reporting.outline import report_sections
 from cohortsmith.reporting.report import render_quality_page, render_report
 from cohortsmith.reporting.summary import end_of_run
 
 Images = NDArray[np.float32]
 LIBRARIES = ("cohortsmith", "torch", "antspyx", "nilearn", "kedro", "mlflow", "scikit-learn", "dcm2niix")
-SHOWN = 8
 MM3_PER_ML = 1000
 NOT_JUDGED = "This study's configuration stops before classifiers are trained (study.stages)."
 
@@ -121,53 +115,6 @@ def gather_cohort_flow(*flows: pd.DataFrame) -> pd.DataFrame:
     """Put the counts of the study and of the external study below each other."""
     roles = ("training", "external")
     return pd.concat([flow.assign(role=role) for role, flow in zip(roles, flows, strict=False)], ignore_index=True)
-
-
-def gather_generator(
-    generator: TrainedGenerator,
-    synthetic: Images,
-    images: Images,
-    splits: pd.DataFrame,
-    diagnostics: dict[str, float],
-    copying: pd.DataFrame,
-    copying_summary: dict[str, Any],
-    membership: pd.DataFrame,
-) -> Generator:
-    """Gather one diagnosis' training, samples, chains, nearest real neighbours and the attacks on membership."""
-    rows = splits[(splits["diagnosis"] == generator.label) & (splits["split"] == "train")]
-    neighbours = _neighbours(copying, synthetic, images, splits) if "distance" in copying else []
-    return Generator(
-        label=generator.label,
-        history=pd.DataFrame([row._asdict() for row in generator.fitted.history]),
-        real=np.asarray(images[rows.index.to_numpy()[:SHOWN]]),
-        synthetic=np.asarray(synthetic[:SHOWN]),
-        neighbours=neighbours,
-        copy_screen=copying_summary["sentence"],
-        n_quarantined=copying_summary.get("quarantined", 0),
-        n_screened=len(copying),
-        membership=membership,
-        diagnostics=diagnostics,
-    )
-
-
-def write_model_card(
-    generator: TrainedGenerator,
-    splits: pd.DataFrame,
-    copying_summary: dict[str, Any],
-    membership: pd.DataFrame,
-    run: RunFacts,
-    config: RunConfig,
-) -> tuple[str, dict[str, Any]]:
-    """Say what a generator was made of, what it is for, and what it must not be used for: as Markdown and as JSON."""
-    card = describe_model(ModelFacts(generator, splits, copying_summary["sentence"], membership, run, config))
-    return card_as_markdown(card), card
-
-
-def write_classifiers_card(
-    splits: pd.DataFrame, arms: pd.DataFrame, images: Images, run: RunFacts, config: RunConfig
-) -> str:
-    """Say what the kept networks of the judge are, what they are for, and what they must not be used for."""
-    return write_classifier_card(ClassifierFacts(splits, arms, images.shape[1:], run, config))
 
 
 def gather_judgement(
@@ -247,29 +194,8 @@ def count_scans(content: ReportContent) -> str:
     return ", ".join(told)
 
 
-def gather_generators(*generators: Generator) -> list[Generator]:
-    """Put the diagnoses' generators in order."""
-    return list(generators)
-
-
 def _template_planes(preparation: PreparationConfig) -> list[NDArray[np.uint8]]:
     if preparation.kind == "slices":
         return []
     aligned = to_model_grid(template(preparation.resolution, preparation.template.path), preparation)
     return [as_bytes(plane) for plane in central_planes(aligned.data)]
-
-
-def _neighbours(copying: pd.DataFrame, synthetic: Images, images: Images, splits: pd.DataFrame) -> list[Neighbour]:
-    closest = copying.sort_values("distance").head(SHOWN)
-    row_of = dict(zip(splits["key"], splits.index, strict=True))
-    return [
-        Neighbour(
-            synthetic_key=f"synthetic {row.diagnosis} {row.Index}",
-            synthetic=np.asarray(synthetic[row.Index]),
-            real_key=row.nearest,
-            real=np.asarray(images[row_of[row.nearest]]),
-            distance=row.distance,
-            flagged=row.flagged,
-        )
-        for row in closest.itertuples()
-    ]

@@ -5,21 +5,18 @@ from functools import partial, update_wrapper
 
 from kedro.pipeline import Node, Pipeline
 
+from .model_nodes import gather_generator, gather_generators, write_classifiers_card, write_model_card
 from .nodes import (
     describe_run,
     gather_anatomy,
     gather_cohort,
     gather_cohort_flow,
     gather_fidelity,
-    gather_generator,
-    gather_generators,
     gather_judgement,
     gather_preparation,
     gather_rejections,
     gather_warnings,
     render,
-    write_classifiers_card,
-    write_model_card,
 )
 from .tracking_nodes import track_arms
 
