@@ -14,7 +14,6 @@ from cohortsmith.models.classifier_batches import (
     Training,
     arm_sources,
     concatenated,
-    draw_balanced,
     permute_labels,
     repeated,
     sample_from,
@@ -213,12 +212,12 @@ def test_an_arm_without_its_synthetic_images_is_refused(arm: str) -> None:
 
 def test_a_class_without_images_is_refused() -> None:
     with pytest.raises(StudyError, match="no image to train on"):
-        draw_balanced(source_of(labelled([0.1], [0])), 4, torch.Generator())
+        sample_from((source_of(labelled([0.1], [0])),), 4)(torch.Generator())
 
 
 def test_rows_choose_images_of_a_file_read_by_memory_map(tmp_path) -> None:
     np.save(tmp_path / "images.npy", REAL.images)
     source = source_of(Labelled(tmp_path / "images.npy", np.array([1, 0]), np.array([3, 2])))
-    images, labels = draw_balanced(source, 4, torch.Generator().manual_seed(0))
+    images, labels = sample_from((source,), 4)(torch.Generator().manual_seed(0))
     assert images[:, 0, 0, 0].numpy() == pytest.approx([0.3, 0.3, 0.4, 0.4])
     assert labels.tolist() == [0, 0, 1, 1]

@@ -116,16 +116,6 @@ def permute_labels(data: Labelled, seed: int) -> Labelled:
     return data._replace(labels=np.random.default_rng(seed).permutation(data.labels))
 
 
-def draw_balanced(source: BatchSource, size: int, generator: torch.Generator) -> Batch:
-    """Draw (size, 1, *shape) images with replacement, half of them (size even) of each class.
-
-    Raises:
-        StudyError: a class has no image.
-    """
-    rows = _draw_rows(source, size, generator)
-    return source.images(rows, generator), torch.arange(2).repeat_interleave(size // 2)
-
-
 def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, seed: int) -> tuple[BatchSource, ...]:
     """Say what the arm is trained on: one source, or two that `sample_from` mixes half and half.
 
@@ -153,9 +143,13 @@ def arm_sources(arm: Arm, data: Training, classic: ClassicAugmentationConfig, se
 
 
 def sample_from(sources: tuple[BatchSource, ...], size: int) -> SampleBatch:
-    """Draw batches of `size` (a multiple of 4) from one source, or half from each of two.
+    """Draw batches of `size` (a multiple of 4) from one source, or half from each of two; half of each class.
 
-    Small batches of decoded images are drawn several at once: a part of a block takes as long as a whole one.
+    Images are drawn with replacement; small batches of decoded ones several at once, as a part of a block takes as long
+    as a whole one.
+
+    Raises:
+        StudyError: a class has no image.
     """
     at_once = max(1, 2 * max(source.together for source in sources) * len(sources) // size)
     waiting: Iterator[Batch] = iter(())
