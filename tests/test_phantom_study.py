@@ -23,6 +23,7 @@ from cohortsmith.models.classifier_training import ArmJob
 from cohortsmith.models.fitted import decode
 from cohortsmith.models.sampling import draw_latents
 from cohortsmith.models.training import fit_vae
+from cohortsmith.pipelines.judge.jobs import PlannedJob
 from cohortsmith.pipelines.judge.nodes import train_one
 
 PHANTOM = PhantomConfig(n_subjects=80, n_external=0, voxel_size=5.0)
@@ -62,7 +63,8 @@ def test_classifiers_trained_on_random_labels_are_at_chance(study):
         channels=(4, 8, 16), strides=(1, 1, 1), dense=(16,), batch_size=8, optimizer_steps=60, evaluations=3
     )
     jobs = {
-        str(seed): (ArmJob("random-labels", seed, train, None, validation, {"test": test}, config),) for seed in SEEDS
+        str(seed): (PlannedJob(ArmJob("random-labels", seed, train, None, validation, {"test": test}, config), "", {}),)
+        for seed in SEEDS
     }
     runs = {outcome.key: outcome.value for outcome in run_items(train_one, jobs, workers=0, title="random labels")}
     predictions = pd.concat(

@@ -24,7 +24,10 @@ PARTITIONS = pd.DataFrame({"participant_id": NAMES, "diagnosis": ["CN", "AD"] * 
 
 
 ABOUT = {"partition": "train-full", "training_set": "train-full", "net": "baseline", "n_synthetic": 0, "fold": None}
-PARAMETERS = {"seed": 0, "judge": {"n_seeds": 4}, "execution": {"workers": 2}}
+PARAMETERS = {
+    **{"study": STUDY.model_dump(mode="json"), "seed": 0, "judge": {"n_seeds": 4}, "execution": {"workers": 2}},
+    **{"generator": {}, "classifier": {}},
+}
 
 
 def planned(n: int) -> dict[str, PlannedJob]:
@@ -56,7 +59,13 @@ def test_nothing_is_shown_before_the_first_training_is_done_but_how_many_there_w
 
 
 @pytest.mark.parametrize(
-    ("change", "shown"), [({"seed": 1}, False), ({"judge": {"n_seeds": 9}}, False), ({"execution": {}}, True)]
+    ("change", "shown"),
+    [
+        ({"seed": 1}, False),
+        ({"judge": {"n_seeds": 9}}, False),
+        ({"execution": {}}, True),
+        ({"judge": JudgeConfig(n_seeds=4)}, True),  # the same, with its defaults filled in
+    ],
 )
 def test_results_of_other_parameters_are_not_shown_wherever_they_are_computed(change, shown, capsys):
     told = show(capsys, 2, 3, PARAMETERS | change)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from cohortsmith.config.judge import JudgeConfig
+from cohortsmith.config.run import RunConfig
 from cohortsmith.config.study import StudyConfig
 from cohortsmith.evaluation.scores import summarise_arms
 from cohortsmith.evaluation.settings import EXTERNAL, per_setting
@@ -69,7 +70,8 @@ def summarise_finished(predictions: pd.DataFrame, judge: JudgeConfig, seed: int,
 
 
 def _mark(parameters: dict[str, Any]) -> str:
-    return fingerprint({name: value for name, value in parameters.items() if name != "execution"})
+    # Kedro fills in defaults only for what the pipeline at hand asks for.
+    return fingerprint(RunConfig.read(parameters, "parameters").model_dump(mode="json", exclude={"execution"}))
 
 
 def _complete(predictions: pd.DataFrame, n_folds: int) -> pd.DataFrame:
