@@ -91,7 +91,8 @@ def test_classifiers_that_need_no_synthetic_scans_come_before_generators(catalog
     _, pipelines = catalog_and_pipelines
     order = [node.name for node in pipelines["__default__"].nodes]
     if "judge" not in pipelines:
-        pytest.skip("nothing is judged in this environment")
+        assert not [name for name in order if "classifier" in name]
+        return
     generators = [name for name in order if "generator" in name and "fit" in name]
 
     assert len(generators) == 3
