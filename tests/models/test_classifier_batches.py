@@ -221,3 +221,8 @@ def test_rows_choose_images_of_a_file_read_by_memory_map(tmp_path) -> None:
     images, labels = sample_from((source,), 4)(torch.Generator().manual_seed(0))
     assert images[:, 0, 0, 0].numpy() == pytest.approx([0.3, 0.3, 0.4, 0.4])
     assert labels.tolist() == [0, 0, 1, 1]
+
+
+def test_copies_of_decoded_images_are_still_decoded_by_blocks() -> None:
+    made = Latents(torch.zeros(8, 2), np.arange(8) % 2, (lambda points: torch.zeros(len(points), 5, 4),) * 2)
+    assert repeated(source_of(made), (6, 6), 0).together == BLOCK

@@ -90,7 +90,9 @@ def repeated(source: BatchSource, counts: tuple[int, int], seed: int) -> BatchSo
     origin = np.concatenate(
         [np.resize(random.permutation(_members(source.labels, label)), counts[label]) for label in (0, 1)]
     )
-    return BatchSource(source.labels[origin], lambda rows, generator: source.images(origin[rows], generator))
+    return source._replace(
+        labels=source.labels[origin], images=lambda rows, generator: source.images(origin[rows], generator)
+    )
 
 
 def concatenated(sources: tuple[BatchSource, ...]) -> BatchSource:

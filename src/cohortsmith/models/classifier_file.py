@@ -42,7 +42,8 @@ def read_classifier_file(path: Path) -> ClassifierFit:
             where=path.name,
             got=f"{type(error).__name__}: {error}",
             expected="what the judge wrote",
-            remedy="remove the file and run the judge again: it trains that classifier anew",
+            remedy="remove the file and, to have it made anew, the record of the same name under "
+            "data/07_model_output/STUDY/classifiers; then run the judge again",
         ) from error
 
 

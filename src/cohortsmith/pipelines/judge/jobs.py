@@ -1,4 +1,4 @@
-"""The grid of trainings: partition x network x arm x seed, those without synthetic scans first."""
+"""The grid of trainings: partition x network x arm x seed; and the part of it that needs no generator."""
 
 from collections.abc import Iterator
 from functools import cache, partial
